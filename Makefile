@@ -1,0 +1,44 @@
+# Tillroll's commands. `make` alone lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test up lint generate bench clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "  make %-10s %s\n", $$1, $$2}'
+
+$(READY): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tillroll needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[all]' --group dev
+	@touch $@
+
+demo: $(READY) ## Start a stack, book a household's year, race 16 clients, check everything, stop
+	@$(BIN)/tillroll demo
+
+up: $(READY) ## Keep a local stack running until Ctrl-C; data in .tillroll/
+	@$(BIN)/tillroll up --foreground
+
+lint: $(READY) ## Formatters' checks, linters, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/sqlfluff lint --processes 2 sql functions
+	$(BIN)/mypy client/tillroll client/tools tests
+	$(BIN)/python client/tools/generate_sync.py --check
+
+test: lint ## Everything that must hold: lint, then all tests
+	$(BIN)/tillroll migrate check
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+generate: $(READY) ## Write everything that is generated: the sync client
+	$(BIN)/python client/tools/generate_sync.py
+
+bench: $(READY) ## Measure transfers in SQL and over HTTP, as a table
+	$(BIN)/python tests/bench/transfers.py
+
+clean: ## Remove the virtual environment and caches; data in .tillroll/ stays
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache dist
