@@ -153,14 +153,13 @@ class Server:
                 return self
             # Orphans of a killed server hold its memory for a moment, and a free port may be
             # taken between choosing and listening.
-            if "shared memory" in failure or (
-                not self._wanted_port and "could not bind" in failure
-            ):
-                if time.monotonic() < deadline:
-                    time.sleep(0.2)
-                    continue
-            self._port = 0
-            raise ServerError(failure)
+            passing = "shared memory" in failure or (
+                "could not bind" in failure and not self._wanted_port
+            )
+            if not passing or time.monotonic() > deadline:
+                self._port = 0
+                raise ServerError(failure)
+            time.sleep(0.2)
 
     def stop(self, timeout: float = 30) -> None:
         """Stop Postgres, its clients disconnected; does nothing where it is not running."""
@@ -168,7 +167,8 @@ class Server:
         self._port = 0
         if guard is None:
             return
-        assert guard.stdin is not None and guard.stdout is not None
+        assert guard.stdin is not None
+        assert guard.stdout is not None
         guard.stdin.close()
         try:
             guard.wait(timeout)
