@@ -54,7 +54,9 @@ class Cluster:
             self._make(template)
             self._templates.add(template)
         name = f"{template}_{next(self._numbers)}"
-        self._admin(f'create database "{name}" template "{template}" strategy file_copy')
+        self._admin(
+            f'create database "{name}" template "{template}" strategy file_copy owner postgres'
+        )
         return Database(self.server, name)
 
     def drop(self, database: Database) -> None:

@@ -22,13 +22,18 @@ create unique index if not exists users_email_key on auth.users (lower(email));
 create table if not exists auth.sessions (
     id uuid primary key,
     user_id uuid not null references auth.users (id) on delete cascade,
-    created_at timestamptz
+    created_at timestamptz,
+    updated_at timestamptz,
+    refreshed_at timestamp
 );
 create index if not exists sessions_user_id_idx on auth.sessions (user_id);
 
+-- Supabase keeps the tokens themselves; here `token` and `parent` are SHA-256 in hex.
 create table if not exists auth.refresh_tokens (
     id bigint generated always as identity primary key,
     token text not null unique,
+    parent text,
+    user_id text,
     session_id uuid not null references auth.sessions (id) on delete cascade,
     revoked boolean not null default false,
     created_at timestamptz,
@@ -82,4 +87,4 @@ alter function auth.role() owner to supabase_auth_admin;
 alter function auth.jwt() owner to supabase_auth_admin;
 
 grant usage on schema auth to anon, authenticated, service_role, postgres;
-grant all on all tables in schema auth to postgres, service_role;
+grant all on all tables in schema auth to postgres;

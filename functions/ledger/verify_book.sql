@@ -1,0 +1,28 @@
+-- ledger.verify_book: prove a book from its entries.
+--
+-- Raises  book_not_found
+-- Tests   tests/integration/ledger/test_verify_book.py
+
+create or replace function ledger.verify_book(
+    book_id uuid
+)
+returns setof ledger.check_result
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+begin
+    perform ledger_private.check_book_visible(verify_book.book_id);
+    return query select c.* from ledger_private.check_entries(verify_book.book_id) as c;
+    return query select c.* from ledger_private.check_balances(verify_book.book_id) as c;
+end;
+$$;
+
+comment on function ledger.verify_book is
+$$Recompute a book from its entries and compare: sums, running balances, hash chains, limits.
+
+Every check returns one row, ok or with its first offenders in details. Reads every entry of the book. Viewers and up.$$;
+
+revoke execute on function ledger.verify_book from public, anon, authenticated, service_role;
+grant execute on function ledger.verify_book to authenticated, service_role;

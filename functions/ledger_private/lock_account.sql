@@ -1,0 +1,41 @@
+-- ledger_private.lock_account: stop every posting on an account, for a change of its state or limits. Called by definer
+-- functions only, after enter_book.
+--
+-- Postings do not lock the account's row, they read it after locking a balance row: so this locks all of those.
+
+create or replace function ledger_private.lock_account(book_id uuid, account_id uuid)
+returns ledger.accounts
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+    v_account ledger.accounts;
+begin
+    begin
+        perform
+        from ledger_private.balances as b
+        where b.book_id = lock_account.book_id and b.account_id = lock_account.account_id
+        order by b.account_id, b.slot
+        for no key update;
+    exception when lock_not_available then
+        perform ledger_private.raise_error('busy', jsonb_build_object('account_id', lock_account.account_id));
+    end;
+
+    select a.* into v_account
+    from ledger.accounts as a
+    where a.book_id = lock_account.book_id and a.id = lock_account.account_id;
+
+    if not found then
+        perform ledger_private.raise_error(
+            'account_not_found', jsonb_build_object('account_id', lock_account.account_id)
+        );
+    end if;
+    return v_account;
+end;
+$$;
+
+comment on function ledger_private.lock_account is 'Lock every balance row of an account, then read the account.';
+
+revoke execute on function ledger_private.lock_account from public, anon, authenticated, service_role;

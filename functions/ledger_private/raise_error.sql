@@ -1,0 +1,40 @@
+-- ledger_private.raise_error: the one way an error leaves the ledger.
+--
+-- PostgREST takes sqlstate PGRST apart into an HTTP status, headers and a body; a SQL caller finds the same JSON in the
+-- message. An unknown code is a defect of ours and says so.
+
+create or replace function ledger_private.raise_error(code text, details jsonb default '{}')
+returns void
+language plpgsql
+stable
+security definer
+set search_path = ''
+as $$
+declare
+    v_error ledger_private.error_catalogue;
+begin
+    select c.* into strict v_error
+    from ledger_private.error_catalogue as c
+    where c.code = raise_error.code;
+
+    raise sqlstate 'PGRST' using
+        message = json_build_object(
+            'code', v_error.code,
+            'message', v_error.message,
+            'details', raise_error.details::text,
+            'hint', v_error.hint
+        )::text,
+        detail = json_build_object(
+            'status', v_error.http_status,
+            'headers', case when v_error.retryable then json_build_object('Retry-After', '1') else json_build_object() end
+        )::text;
+end;
+$$;
+
+comment on function ledger_private.raise_error is
+$$Raise an error of the catalogue.
+
+details: the facts of this case, as a JSON object.$$;
+
+revoke execute on function ledger_private.raise_error from public, anon, authenticated, service_role;
+grant execute on function ledger_private.raise_error to authenticated, service_role;

@@ -1,0 +1,29 @@
+-- ledger_private.replay: the answer to an idempotency key that is taken. Called by the engine only.
+
+create or replace function ledger_private.replay(book_id uuid, idempotency_key text, request_hash bytea)
+returns ledger.receipt
+language plpgsql
+volatile
+security invoker
+set search_path = ''
+as $$
+declare
+    v_transaction_id uuid;
+    v_request_hash bytea;
+begin
+    select t.id, t.request_hash into strict v_transaction_id, v_request_hash
+    from ledger_private.transactions as t
+    where t.book_id = replay.book_id and t.idempotency_key = replay.idempotency_key;
+
+    if v_request_hash <> replay.request_hash then
+        perform ledger_private.raise_error(
+            'idempotency_mismatch', jsonb_build_object('idempotency_key', replay.idempotency_key)
+        );
+    end if;
+    return ledger_private.receipt_of(replay.book_id, v_transaction_id);
+end;
+$$;
+
+comment on function ledger_private.replay is 'Return the first receipt of a key, or refuse a different request.';
+
+revoke execute on function ledger_private.replay from public, anon, authenticated, service_role;

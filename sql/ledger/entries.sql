@@ -1,0 +1,19 @@
+-- Entries as callers see them.
+
+create view ledger.entries with (security_invoker = true) as
+select
+    e.book_id,
+    e.account_id,
+    e.slot,
+    e.version,
+    e.transaction_id,
+    e.leg,
+    e.amount,
+    e.balance_after,
+    e.booked_at
+from ledger_private.entries as e;
+
+comment on view ledger.entries is 'Entries of your books: signed amounts and running balances, in minor units.';
+
+revoke all on table ledger.entries from public, anon, authenticated, service_role;
+grant select on table ledger.entries to authenticated, service_role;

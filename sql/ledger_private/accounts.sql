@@ -1,0 +1,60 @@
+-- What can hold money: its type, currency, limits and state. The money itself is in balances, a narrow row that every
+-- posting updates; this one changes rarely and is only read by postings.
+
+create table ledger_private.accounts (
+    book_id uuid not null,
+    id uuid not null,
+    code text,
+    name text not null,
+    type text not null,
+    currency text not null,
+    min_balance bigint,
+    max_balance bigint,
+    payable boolean not null default false,
+    slots smallint not null default 1,
+    status text not null default 'open',
+    external_id text,
+    metadata jsonb not null default '{}',
+    created_at timestamptz not null default clock_timestamp(),
+    request_hash bytea not null,
+    constraint accounts_pkey primary key (book_id, id),
+    constraint accounts_code_key unique (book_id, code),
+    constraint accounts_book_id_fkey foreign key (book_id) references ledger_private.books (id),
+    constraint accounts_currency_fkey foreign key (currency) references ledger_private.currencies (code),
+    constraint accounts_code_is_path check (
+        octet_length(code) <= 255 and code ~ '^[^:[:cntrl:]]+(:[^:[:cntrl:]]+)*$'
+    ),
+    constraint accounts_name_length check (octet_length(name) between 1 and 255),
+    constraint accounts_type_known check (type in ('asset', 'liability', 'income', 'expense', 'equity')),
+    constraint accounts_status_known check (status in ('open', 'frozen', 'closed')),
+    constraint accounts_limits_range check (
+        min_balance between -9007199254740991 and 9007199254740991
+        and max_balance between -9007199254740991 and 9007199254740991
+        and min_balance <= max_balance
+    ),
+    constraint accounts_one_slot check (slots = 1),
+    constraint accounts_external_id_length check (octet_length(external_id) between 1 and 255),
+    constraint accounts_metadata_is_object check (
+        jsonb_typeof(metadata) = 'object' and octet_length(metadata::text) <= 16384
+    )
+);
+
+-- Callers look their own references up.
+create index accounts_external_id_idx on ledger_private.accounts (book_id, external_id)
+where external_id is not null;
+
+alter table ledger_private.accounts enable row level security;
+create policy accounts_of_members on ledger_private.accounts for select to authenticated
+using (book_id = any((select ledger_private.my_books())::uuid []));
+
+revoke all on table ledger_private.accounts from public, anon, authenticated, service_role;
+grant select on table ledger_private.accounts to authenticated, service_role;
+
+comment on table ledger_private.accounts is 'Accounts: type, currency, limits, state. Balances stand apart.';
+comment on column ledger_private.accounts.code is 'Path such as assets:bank:checking; unique in its book.';
+comment on column ledger_private.accounts.min_balance is 'Floor of posted − held in minor units; null: none.';
+comment on column ledger_private.accounts.max_balance is 'Ceiling of posted in minor units; null: none.';
+comment on column ledger_private.accounts.payable is 'Whether those who hold other accounts of the book may pay into it.';
+comment on column ledger_private.accounts.slots is 'Number of balance rows.';
+comment on column ledger_private.accounts.request_hash is
+'SHA-256 of the call that made it: tells a repeat from another.';

@@ -1,0 +1,199 @@
+"""A ledger with people in it, called as PostgREST would: as a role, with a token's claims."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from tests.conftest import Database
+
+Row = dict[str, Any]
+T = TypeVar("T")
+MAX = 9007199254740991
+
+
+class Refused(Exception):
+    """A catalogue error, as a client sees it."""
+
+    def __init__(self, error: psycopg.Error) -> None:
+        body = json.loads(error.diag.message_primary or "{}")
+        answer = json.loads(error.diag.message_detail or "{}")
+        super().__init__(body["code"])
+        self.code: str = body["code"]
+        self.details: Row = json.loads(body["details"])
+        self.status: int = answer["status"]
+        self.headers: Row = answer["headers"]
+
+
+@dataclass
+class Session:
+    """One connection that acts as one caller."""
+
+    connection: psycopg.Connection[Row]
+
+    def call(self, function: str, **arguments: Any) -> Row:
+        """Call a function of `ledger` with named arguments; one row."""
+        rows = self.rows(function, **arguments)
+        assert len(rows) == 1
+        return rows[0]
+
+    def rows(self, function: str, **arguments: Any) -> list[Row]:
+        """Call a function of `ledger` with named arguments; all rows, as the JSON of the API."""
+        named = ", ".join(f"{name} => %({name})s" for name in arguments)
+        values = {k: Jsonb(v) if isinstance(v, dict) else v for k, v in arguments.items()}
+        answers = self.query(
+            f"select to_json(r) as row from ledger.{function}({named}) as r", values
+        )
+        return [answer["row"] for answer in answers]
+
+    def query(self, statement: str, values: Any = None) -> list[Row]:
+        try:
+            done = self.connection.execute(statement, values)
+        except psycopg.Error as error:
+            if error.sqlstate == "PGRST":
+                raise Refused(error) from None
+            raise
+        return done.fetchall() if done.description else []
+
+
+@dataclass
+class World:
+    """Users, one book and its accounts, made through the functions under test."""
+
+    database: Database
+    users: dict[str, str] = field(default_factory=dict)
+    _open: list[psycopg.Connection[Row]] = field(default_factory=list)
+
+    def user(self, name: str) -> str:
+        """The id of a signed-up user, made at first mention."""
+        if name not in self.users:
+            self.users[name] = str(uuid.uuid4())
+            with self.database.connect() as owner:
+                owner.execute("insert into auth.users (id) values (%s)", [self.users[name]])
+        return self.users[name]
+
+    def owner(self) -> Session:
+        """The owner of the schema, without claims."""
+        return Session(self._connect("postgres"))
+
+    def as_user(self, name: str) -> Session:
+        """A signed-in user."""
+        return self.as_role("authenticated", {"sub": self.user(name), "role": "authenticated"})
+
+    def as_role(self, role: str, claims: Row | None = None) -> Session:
+        """A role of the API, with these claims."""
+        connection = self._connect("authenticator")
+        connection.execute(f"set role {role}")
+        connection.execute(
+            "select set_config('request.jwt.claims', %s, false)", [json.dumps(claims or {})]
+        )
+        return Session(connection)
+
+    def close(self) -> None:
+        for connection in self._open:
+            connection.close()
+
+    def _connect(self, login: str) -> psycopg.Connection[Row]:
+        connection = psycopg.connect(
+            self.database.dsn(login), autocommit=True, row_factory=dict_row
+        )
+        self._open.append(connection)
+        return connection
+
+
+class Household(World):
+    """alice owns the book, bob edits, carol views, mallory is a stranger."""
+
+    book_id: str
+    accounts: dict[str, str]
+
+    @classmethod
+    def make(cls, database: Database) -> Household:
+        home = cls(database)
+        alice = home.as_user("alice")
+        home.book_id = alice.call("create_book", name="Household", base_currency="EUR")["id"]
+        for name, role in (("bob", "editor"), ("carol", "viewer")):
+            alice.call("set_member", book_id=home.book_id, user_id=home.user(name), role=role)
+        home.user("mallory")
+        home.accounts = {}
+        for name, kind, currency in (
+            ("world", "equity", "EUR"),
+            ("bank", "asset", "EUR"),
+            ("cash", "asset", "EUR"),
+            ("yen", "asset", "JPY"),
+        ):
+            home.accounts[name] = alice.call(
+                "open_account",
+                book_id=home.book_id,
+                name=name,
+                type=kind,
+                currency=currency,
+                code=f"{kind}:{name}",
+            )["id"]
+        return home
+
+    def pay(self, who: Session, giver: str, taker: str, amount: Any, **more: Any) -> Row:
+        """Transfer between two accounts by name."""
+        return who.call(
+            "transfer",
+            book_id=self.book_id,
+            from_account_id=self.accounts[giver],
+            to_account_id=self.accounts[taker],
+            amount=amount,
+            **more,
+        )
+
+    def fund(self, amount: int = 100_00, account: str = "bank") -> Row:
+        """Let money come in from outside."""
+        return self.pay(self.as_user("alice"), "world", account, amount)
+
+    def posted(self, account: str) -> int:
+        """Posted balance of an account by name, in minor units."""
+        row = self.owner().call(
+            "get_balance", book_id=self.book_id, account_id=self.accounts[account]
+        )
+        return int(row["posted"])
+
+    def state(self) -> list[Any]:
+        """Everything that the ledger stores, to show that a refusal changed nothing."""
+        tables = ("books", "book_members", "accounts", "balances", "transactions", "entries")
+        owner = self.owner()
+        return [
+            owner.query(f"select t::text from ledger_private.{t} as t order by 1") for t in tables
+        ]
+
+    def assert_sound(self) -> None:
+        """Every check of verify_book holds."""
+        broken = [
+            row
+            for row in self.owner().rows("verify_book", book_id=self.book_id)
+            if row["ok"] is not True
+        ]
+        assert broken == []
+
+
+def refusal(attempt: Callable[[], T]) -> str:
+    """The catalogue code that the attempt is refused with, `none` where it succeeds."""
+    try:
+        attempt()
+    except Refused as error:
+        return error.code
+    return "none"
+
+
+@contextmanager
+def household(database: Database) -> Iterator[Household]:
+    """A household whose connections are closed afterwards."""
+    home = Household.make(database)
+    try:
+        yield home
+    finally:
+        home.close()
