@@ -30,7 +30,8 @@ $$;
 comment on function ledger.account_register is
 $$Return the entries of an account with running balances, newest first.
 
-page_size: 1 to 1000 lines. before: the cursor of the last line seen, for the next page. Viewers and up.$$;
+page_size: 1 to 1000 lines. before: the cursor of the last line seen, for the next page. Viewers
+and up.$$;
 
 revoke execute on function ledger.account_register from public, anon, authenticated, service_role;
 grant execute on function ledger.account_register to authenticated, service_role;

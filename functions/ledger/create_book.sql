@@ -22,8 +22,9 @@ $$;
 comment on function ledger.create_book is
 $$Create a book and make the caller its owner.
 
-name: 1 to 255 bytes. base_currency: a code of currencies. id: the caller's own, so that a repeat returns the book of the
-first call. Called as service_role the book has no member yet: see set_member.$$;
+name: 1 to 255 bytes. base_currency: a code of currencies. id: the caller's own, so that a repeat
+returns the book of the first call. Called as service_role the book has no member yet: see
+set_member.$$;
 
 revoke execute on function ledger.create_book from public, anon, authenticated, service_role;
 grant execute on function ledger.create_book to authenticated, service_role;

@@ -15,7 +15,9 @@ set search_path = ''
 set default_transaction_isolation = 'read committed'
 set lock_timeout = '3s'
 as $$
-    select ledger_private.set_account_status(freeze_account.book_id, freeze_account.account_id, 'frozen');
+    select ledger_private.set_account_status(
+        freeze_account.book_id, freeze_account.account_id, 'frozen'
+    );
 $$;
 
 comment on function ledger.freeze_account is

@@ -25,7 +25,8 @@ $$;
 comment on function ledger.get_balance is
 $$Return the current balance of an account, in minor units.
 
-available: posted − held − floor, null without a floor. version: number of entries so far. Viewers and up.$$;
+available: posted − held − floor, null without a floor. version: number of entries so far. Viewers
+and up.$$;
 
 revoke execute on function ledger.get_balance from public, anon, authenticated, service_role;
 grant execute on function ledger.get_balance to authenticated, service_role;

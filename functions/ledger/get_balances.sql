@@ -28,8 +28,8 @@ $$;
 comment on function ledger.get_balances is
 $$Return current balances of a book by account id, in minor units.
 
-account_ids: only these; unknown ones are left out. The API returns at most 1,000 rows a call: page a larger book by
-passing account_ids. Viewers and up.$$;
+account_ids: only these; unknown ones are left out. The API returns at most 1,000 rows a call:
+page a larger book by passing account_ids. Viewers and up.$$;
 
 revoke execute on function ledger.get_balances from public, anon, authenticated, service_role;
 grant execute on function ledger.get_balances to authenticated, service_role;

@@ -1,6 +1,7 @@
 -- ledger.open_account: open an account.
 --
--- Raises  book_not_found, forbidden, invalid_argument, duplicate_code, idempotency_mismatch, book_archived, busy
+-- Raises  book_not_found, forbidden, invalid_argument, duplicate_code, idempotency_mismatch,
+--         book_archived, busy
 -- Tests   tests/integration/ledger/test_open_account.py
 
 create or replace function ledger.open_account(
@@ -34,10 +35,11 @@ $$;
 comment on function ledger.open_account is
 $$Open an account in a book.
 
-type: asset, liability, income, expense or equity. code: a path such as assets:bank:checking, unique in the book.
-min_balance and max_balance: floor and ceiling in minor units; a missing or null floor is 0 for an asset and none for the
-others, see set_balance_limits for an asset without floor. id: the caller's own, so that a repeat returns the account of
-the first call. Editors and owners.$$;
+type: asset, liability, income, expense or equity. code: a path such as assets:bank:checking,
+unique in the book. min_balance and max_balance: floor and ceiling in minor units; a missing or
+null floor is 0 for an asset and none for the others, see set_balance_limits for an asset without
+floor. id: the caller's own, so that a repeat returns the account of the first call. Editors and
+owners.$$;
 
 revoke execute on function ledger.open_account from public, anon, authenticated, service_role;
 grant execute on function ledger.open_account to authenticated, service_role;

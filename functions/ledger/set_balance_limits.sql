@@ -1,6 +1,7 @@
 -- ledger.set_balance_limits: set floor and ceiling of an account.
 --
--- Raises  book_not_found, forbidden, account_not_found, invalid_argument, insufficient_funds, limit_exceeded, book_archived, busy
+-- Raises  book_not_found, forbidden, account_not_found, invalid_argument, insufficient_funds,
+--         limit_exceeded, book_archived, busy
 -- Tests   tests/integration/ledger/test_set_balance_limits.py
 
 create or replace function ledger.set_balance_limits(

@@ -1,6 +1,7 @@
 -- ledger.set_member: give a user a role.
 --
--- Raises  book_not_found, forbidden, invalid_argument, user_not_found, last_owner, book_archived, busy
+-- Raises  book_not_found, forbidden, invalid_argument, user_not_found, last_owner, book_archived,
+--         busy
 -- Tests   tests/integration/ledger/test_set_member.py
 
 create or replace function ledger.set_member(
@@ -22,8 +23,8 @@ $$;
 comment on function ledger.set_member is
 $$Give a user a role in a book, or change it.
 
-role: viewer (reads), editor (also posts and opens accounts) or owner (also manages members, limits and frozen accounts).
-Owners only; the last owner stays.$$;
+role: viewer (reads), editor (also posts and opens accounts) or owner (also manages members,
+limits and frozen accounts). Owners only; the last owner stays.$$;
 
 revoke execute on function ledger.set_member from public, anon, authenticated, service_role;
 grant execute on function ledger.set_member to authenticated, service_role;

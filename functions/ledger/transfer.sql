@@ -1,9 +1,10 @@
 -- ledger.transfer: move money from one account to another.
 --
--- Read committed on purpose: the funds check reads rows that this call has locked, so it can neither be fooled nor fail
--- for concurrency. Safe to retry under the same idempotency_key.
+-- Read committed on purpose: the funds check reads rows that this call has locked, so it can
+-- neither be fooled nor fail for concurrency. Safe to retry under the same idempotency_key.
 --
--- Raises  book_not_found, forbidden, account_not_found, invalid_amount, invalid_argument, same_account, account_frozen,
+-- Raises  book_not_found, forbidden, account_not_found, invalid_amount, invalid_argument,
+--         same_account, account_frozen,
 --         account_closed, currency_mismatch, insufficient_funds, limit_exceeded, amount_out_of_range,
 --         idempotency_mismatch, book_archived, busy
 -- Tests   tests/integration/ledger/test_transfer.py
@@ -37,9 +38,9 @@ $$;
 comment on function ledger.transfer is
 $$Move money from one account of a book to another.
 
-Both accounts must be open and of one currency. amount: minor units, 1234 is 12.34 where the currency has two places.
-effective_on: the value date, today in UTC where missing. Repeating the call with the same idempotency_key returns the
-first receipt. Editors and owners.$$;
+Both accounts must be open and of one currency. amount: minor units, 1234 is 12.34 where the
+currency has two places. effective_on: the value date, today in UTC where missing. Repeating the
+call with the same idempotency_key returns the first receipt. Editors and owners.$$;
 
 revoke execute on function ledger.transfer from public, anon, authenticated, service_role;
 grant execute on function ledger.transfer to authenticated, service_role;

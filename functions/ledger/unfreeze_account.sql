@@ -15,7 +15,9 @@ set search_path = ''
 set default_transaction_isolation = 'read committed'
 set lock_timeout = '3s'
 as $$
-    select ledger_private.set_account_status(unfreeze_account.book_id, unfreeze_account.account_id, 'open');
+    select ledger_private.set_account_status(
+        unfreeze_account.book_id, unfreeze_account.account_id, 'open'
+    );
 $$;
 
 comment on function ledger.unfreeze_account is

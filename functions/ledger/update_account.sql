@@ -1,6 +1,7 @@
 -- ledger.update_account: change the words of an account.
 --
--- Raises  book_not_found, forbidden, account_not_found, invalid_argument, duplicate_code, book_archived, busy
+-- Raises  book_not_found, forbidden, account_not_found, invalid_argument, duplicate_code,
+--         book_archived, busy
 -- Tests   tests/integration/ledger/test_update_account.py
 
 create or replace function ledger.update_account(

@@ -22,7 +22,8 @@ $$;
 comment on function ledger.verify_book is
 $$Recompute a book from its entries and compare: sums, running balances, hash chains, limits.
 
-Every check returns one row, ok or with its first offenders in details. Reads every entry of the book. Viewers and up.$$;
+Every check returns one row, ok or with its first offenders in details. Reads every entry of the
+book. Viewers and up.$$;
 
 revoke execute on function ledger.verify_book from public, anon, authenticated, service_role;
 grant execute on function ledger.verify_book to authenticated, service_role;

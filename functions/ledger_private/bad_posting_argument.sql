@@ -1,5 +1,6 @@
--- ledger_private.bad_posting_argument: the limits of what every posting may carry, named before they become a CHECK
--- violation. One expression without settings of its own, so that Postgres inlines it.
+-- ledger_private.bad_posting_argument: the limits of what every posting may carry, named before
+-- they become a CHECK violation. One expression without settings of its own, so that Postgres
+-- inlines it.
 
 create or replace function ledger_private.bad_posting_argument(
     idempotency_key text,
@@ -25,4 +26,5 @@ $$;
 comment on function ledger_private.bad_posting_argument is
 'Return the name of the first argument that is out of its limits, or null.';
 
-revoke execute on function ledger_private.bad_posting_argument from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.bad_posting_argument
+from public, anon, authenticated, service_role;

@@ -1,4 +1,5 @@
--- ledger_private.caller: whose call this is. Called by definer functions only: there current_user is the owner.
+-- ledger_private.caller: whose call this is. Called by definer functions only: there current_user
+-- is the owner.
 
 create or replace function ledger_private.caller()
 returns uuid
@@ -17,13 +18,16 @@ begin
 
     v_user := auth.uid();
     if v_user is null then
-        perform ledger_private.raise_error('forbidden', jsonb_build_object('required', 'a token with a sub claim'));
+        perform ledger_private.raise_error(
+            'forbidden', jsonb_build_object('required', 'a token with a sub claim')
+        );
     end if;
     return v_user;
 end;
 $$;
 
 comment on function ledger_private.caller is
-'Return the signed-in user; null for service_role and the owner of the schema, who act without membership.';
+$$Return the signed-in user; null for service_role and the owner of the schema, who act without
+membership.$$;
 
 revoke execute on function ledger_private.caller from public, anon, authenticated, service_role;

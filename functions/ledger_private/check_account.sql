@@ -1,6 +1,12 @@
--- ledger_private.check_account: what open_account and update_account demand of the same arguments. Nulls pass.
+-- ledger_private.check_account: what open_account and update_account demand of the same arguments.
+-- Nulls pass.
 
-create or replace function ledger_private.check_account(name text, code text, external_id text, metadata jsonb)
+create or replace function ledger_private.check_account(
+    name text,
+    code text,
+    external_id text,
+    metadata jsonb
+)
 returns void
 language plpgsql
 stable
@@ -27,6 +33,8 @@ begin
 end;
 $$;
 
-comment on function ledger_private.check_account is 'Raise invalid_argument for what an account cannot carry.';
+comment on function ledger_private.check_account is
+'Raise invalid_argument for what an account cannot carry.';
 
-revoke execute on function ledger_private.check_account from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.check_account
+from public, anon, authenticated, service_role;

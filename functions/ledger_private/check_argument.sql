@@ -1,5 +1,5 @@
--- ledger_private.check_argument: refuse an argument under its own name, before it becomes a CHECK violation. For calls
--- that are not hot; postings use bad_posting_argument.
+-- ledger_private.check_argument: refuse an argument under its own name, before it becomes a CHECK
+-- violation. For calls that are not hot; postings use bad_posting_argument.
 
 create or replace function ledger_private.check_argument(argument text, ok boolean, reason text)
 returns void
@@ -19,5 +19,6 @@ $$;
 
 comment on function ledger_private.check_argument is 'Raise invalid_argument unless ok is true.';
 
-revoke execute on function ledger_private.check_argument from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.check_argument
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.check_argument to authenticated, service_role;

@@ -1,5 +1,6 @@
--- ledger_private.check_balances: the half of verify_book that compares balances with the last entries. Runs as the
--- caller. A cut tail shows here: the balance still knows version and hash of what is gone.
+-- ledger_private.check_balances: the half of verify_book that compares balances with the last
+-- entries. Runs as the caller. A cut tail shows here: the balance still knows version and hash of
+-- what is gone.
 
 create or replace function ledger_private.check_balances(book_id uuid)
 returns setof ledger.check_result
@@ -54,7 +55,9 @@ as $$
     order by k.position;
 $$;
 
-comment on function ledger_private.check_balances is 'Check the balances of a book against its entries and limits.';
+comment on function ledger_private.check_balances is
+'Check the balances of a book against its entries and limits.';
 
-revoke execute on function ledger_private.check_balances from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.check_balances
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.check_balances to authenticated, service_role;

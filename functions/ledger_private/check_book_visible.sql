@@ -1,5 +1,5 @@
--- ledger_private.check_book_visible: what the caller may not see does not exist for her. Runs as the caller: row level
--- security decides.
+-- ledger_private.check_book_visible: what the caller may not see does not exist for her. Runs as
+-- the caller: row level security decides.
 
 create or replace function ledger_private.check_book_visible(book_id uuid)
 returns void
@@ -17,7 +17,9 @@ begin
 end;
 $$;
 
-comment on function ledger_private.check_book_visible is 'Raise book_not_found unless the caller may see the book.';
+comment on function ledger_private.check_book_visible is
+'Raise book_not_found unless the caller may see the book.';
 
-revoke execute on function ledger_private.check_book_visible from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.check_book_visible
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.check_book_visible to authenticated, service_role;

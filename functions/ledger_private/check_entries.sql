@@ -1,7 +1,8 @@
 -- ledger_private.check_entries: the half of verify_book that reads every entry. Runs as the caller.
 --
--- One pass in chain order: each entry is compared with the one before it in its account and slot. Order and numbers come
--- first, then what they carry, so that a deletion, a change and a swap each show by name.
+-- One pass in chain order: each entry is compared with the one before it in its account and slot.
+-- Order and numbers come first, then what they carry, so that a deletion, a change and a swap each
+-- show by name.
 
 create or replace function ledger_private.check_entries(book_id uuid)
 returns setof ledger.check_result
@@ -24,7 +25,8 @@ as $$
                 e.booked_at, t.effective_on, a.currency
             ) as hashes
         from ledger_private.entries as e
-        left join ledger_private.transactions as t on t.book_id = e.book_id and t.id = e.transaction_id
+        left join ledger_private.transactions as t
+            on t.book_id = e.book_id and t.id = e.transaction_id
         left join ledger_private.accounts as a on a.book_id = e.book_id and a.id = e.account_id
         where e.book_id = check_entries.book_id
         window chain as (partition by e.account_id, e.slot order by e.version)
@@ -80,7 +82,9 @@ as $$
     order by n.position;
 $$;
 
-comment on function ledger_private.check_entries is 'Check the entries of a book against each other and their parents.';
+comment on function ledger_private.check_entries is
+'Check the entries of a book against each other and their parents.';
 
-revoke execute on function ledger_private.check_entries from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.check_entries
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.check_entries to authenticated, service_role;

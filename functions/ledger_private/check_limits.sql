@@ -24,6 +24,8 @@ begin
 end;
 $$;
 
-comment on function ledger_private.check_limits is 'Raise invalid_argument for limits that no account can have.';
+comment on function ledger_private.check_limits is
+'Raise invalid_argument for limits that no account can have.';
 
-revoke execute on function ledger_private.check_limits from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.check_limits
+from public, anon, authenticated, service_role;

@@ -1,6 +1,7 @@
 -- ledger_private.create_book: the engine behind ledger.create_book.
 --
--- The id is the lock between duplicates, as an idempotency key is: the second caller waits on the primary key.
+-- The id is the lock between duplicates, as an idempotency key is: the second caller waits on the
+-- primary key.
 
 create or replace function ledger_private.create_book(name text, base_currency text, id uuid)
 returns ledger.books
@@ -51,7 +52,9 @@ begin
 end;
 $$;
 
-comment on function ledger_private.create_book is 'Create a book: the engine of ledger.create_book.';
+comment on function ledger_private.create_book is
+'Create a book: the engine of ledger.create_book.';
 
-revoke execute on function ledger_private.create_book from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.create_book
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.create_book to authenticated, service_role;

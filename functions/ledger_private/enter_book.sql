@@ -1,11 +1,11 @@
 -- ledger_private.enter_book: the door of everything that writes. Called by definer functions only.
 --
--- Takes the book's lock, level 0 of the global order: shared for postings, exclusive for what changes the rules under
--- them. Role and state are read after it, in a later statement: the snapshot is new, and nobody can change them before
--- this transaction ends.
+-- Takes the book's lock, level 0 of the global order: shared for postings, exclusive for what
+-- changes the rules under them. Role and state are read after it, in a later statement: the
+-- snapshot is new, and nobody can change them before this transaction ends.
 --
--- Inside a definer function current_user is the owner. Who calls is the setting `role`, which PostgREST makes, or the
--- login where there is none; never the absence of a user id.
+-- Inside a definer function current_user is the owner. Who calls is the setting `role`, which
+-- PostgREST makes, or the login where there is none; never the absence of a user id.
 
 create or replace function ledger_private.enter_book(
     book_id uuid,
@@ -32,7 +32,9 @@ begin
             perform pg_advisory_xact_lock_shared(uuid_hash_extended(enter_book.book_id, 0));
         end if;
     exception when lock_not_available then
-        perform ledger_private.raise_error('busy', jsonb_build_object('book_id', enter_book.book_id));
+        perform ledger_private.raise_error(
+            'busy', jsonb_build_object('book_id', enter_book.book_id)
+        );
     end;
 
     select b.archived_at is not null, case when v_user is null then 'owner' else m.role end

@@ -1,4 +1,5 @@
--- ledger_private.find_account: an account for those who may see it. Runs as the caller: row level security decides.
+-- ledger_private.find_account: an account for those who may see it. Runs as the caller: row level
+-- security decides.
 
 create or replace function ledger_private.find_account(book_id uuid, account_id uuid)
 returns ledger.accounts
@@ -24,7 +25,9 @@ begin
 end;
 $$;
 
-comment on function ledger_private.find_account is 'Return an account, or raise book_not_found or account_not_found.';
+comment on function ledger_private.find_account is
+'Return an account, or raise book_not_found or account_not_found.';
 
-revoke execute on function ledger_private.find_account from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.find_account
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.find_account to authenticated, service_role;

@@ -1,5 +1,5 @@
--- ledger_private.keep_an_owner: a book without an owner could not be managed any more. Called under the book's exclusive
--- lock: without it two owners could demote each other at once.
+-- ledger_private.keep_an_owner: a book without an owner could not be managed any more. Called under
+-- the book's exclusive lock: without it two owners could demote each other at once.
 
 create or replace function ledger_private.keep_an_owner(book_id uuid, user_id uuid)
 returns void
@@ -19,11 +19,15 @@ begin
     where m.book_id = keep_an_owner.book_id and m.role = 'owner';
 
     if v_is_owner and not v_others then
-        perform ledger_private.raise_error('last_owner', jsonb_build_object('user_id', keep_an_owner.user_id));
+        perform ledger_private.raise_error(
+            'last_owner', jsonb_build_object('user_id', keep_an_owner.user_id)
+        );
     end if;
 end;
 $$;
 
-comment on function ledger_private.keep_an_owner is 'Raise last_owner where this user is the only owner of the book.';
+comment on function ledger_private.keep_an_owner is
+'Raise last_owner where this user is the only owner of the book.';
 
-revoke execute on function ledger_private.keep_an_owner from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.keep_an_owner
+from public, anon, authenticated, service_role;

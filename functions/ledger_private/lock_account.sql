@@ -1,7 +1,8 @@
--- ledger_private.lock_account: stop every posting on an account, for a change of its state or limits. Called by definer
--- functions only, after enter_book.
+-- ledger_private.lock_account: stop every posting on an account, for a change of its state or
+-- limits. Called by definer functions only, after enter_book.
 --
--- Postings do not lock the account's row, they read it after locking a balance row: so this locks all of those.
+-- Postings do not lock the account's row, they read it after locking a balance row: so this locks
+-- all of those.
 
 create or replace function ledger_private.lock_account(book_id uuid, account_id uuid)
 returns ledger.accounts
@@ -20,7 +21,9 @@ begin
         order by b.account_id, b.slot
         for no key update;
     exception when lock_not_available then
-        perform ledger_private.raise_error('busy', jsonb_build_object('account_id', lock_account.account_id));
+        perform ledger_private.raise_error(
+            'busy', jsonb_build_object('account_id', lock_account.account_id)
+        );
     end;
 
     select a.* into v_account
@@ -36,6 +39,8 @@ begin
 end;
 $$;
 
-comment on function ledger_private.lock_account is 'Lock every balance row of an account, then read the account.';
+comment on function ledger_private.lock_account is
+'Lock every balance row of an account, then read the account.';
 
-revoke execute on function ledger_private.lock_account from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.lock_account
+from public, anon, authenticated, service_role;

@@ -1,7 +1,8 @@
 -- ledger_private.my_books: what every policy asks.
 --
--- Definer, because the policy of book_members asks it too. One array, so that a policy evaluates it once a statement.
--- PL/pgSQL, because policy and function need each other and its body is bound late.
+-- Definer, because the policy of book_members asks it too. One array, so that a policy evaluates it
+-- once a statement. PL/pgSQL, because policy and function need each other and its body is bound
+-- late.
 
 create or replace function ledger_private.my_books()
 returns uuid []
@@ -19,7 +20,8 @@ begin
 end;
 $$;
 
-comment on function ledger_private.my_books is 'Return the ids of the books that the signed-in user is a member of.';
+comment on function ledger_private.my_books is
+'Return the ids of the books that the signed-in user is a member of.';
 
 revoke execute on function ledger_private.my_books from public, anon, authenticated, service_role;
 grant execute on function ledger_private.my_books to authenticated;

@@ -1,7 +1,9 @@
--- ledger_private.new_id: ids that grow with time, so that they land on the warm end of their indexes.
+-- ledger_private.new_id: ids that grow with time, so that they land on the warm end of their
+-- indexes.
 --
--- A UUID version 7 (RFC 9562) made from a version 4: its first 48 bits become the milliseconds since 1970, and setting
--- bits 52 and 53 (counted as set_bit counts) turns the version nibble 4 into 7. The same on every server version.
+-- A UUID version 7 (RFC 9562) made from a version 4: its first 48 bits become the milliseconds
+-- since 1970, and setting bits 52 and 53 (counted as set_bit counts) turns the version nibble 4
+-- into 7. The same on every server version.
 
 create or replace function ledger_private.new_id()
 returns uuid

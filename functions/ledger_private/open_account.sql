@@ -1,6 +1,7 @@
 -- ledger_private.open_account: the engine behind ledger.open_account.
 --
--- The id is the lock between duplicates, as an idempotency key is: the second caller waits on the primary key.
+-- The id is the lock between duplicates, as an idempotency key is: the second caller waits on the
+-- primary key.
 
 create or replace function ledger_private.open_account(
     book_id uuid,
@@ -78,12 +79,15 @@ begin
         end if;
     exception
         when unique_violation then
-            -- A concurrent repeat of this very call may meet its twin on the code before it does on the id.
+            -- A concurrent repeat of this very call may meet its twin on the code before it does on
+            -- the id.
             if not exists (
                 select from ledger_private.accounts as a
                 where a.book_id = open_account.book_id and a.id = v_id
             ) then
-                perform ledger_private.raise_error('duplicate_code', jsonb_build_object('code', open_account.code));
+                perform ledger_private.raise_error(
+                    'duplicate_code', jsonb_build_object('code', open_account.code)
+                );
             end if;
         when lock_not_available then
             perform ledger_private.raise_error('busy', jsonb_build_object('id', v_id));
@@ -101,7 +105,9 @@ begin
 end;
 $$;
 
-comment on function ledger_private.open_account is 'Open an account: the engine of ledger.open_account.';
+comment on function ledger_private.open_account is
+'Open an account: the engine of ledger.open_account.';
 
-revoke execute on function ledger_private.open_account from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.open_account
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.open_account to authenticated, service_role;

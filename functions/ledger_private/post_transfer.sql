@@ -1,12 +1,12 @@
 -- ledger_private.post_transfer: the engine behind ledger.transfer.
 --
--- Guard, lock, check, write, return. Locks in the global order: the book, the transaction's row (its key is the lock
--- between duplicates), the two balance rows sorted by account. What is checked is read after the locks, in a later
--- statement: at read committed that is a new snapshot, so nobody can have changed it since. A stronger level works too,
--- and may end in 40001.
+-- Guard, lock, check, write, return. Locks in the global order: the book, the transaction's row
+-- (its key is the lock between duplicates), the two balance rows sorted by account. What is checked
+-- is read after the locks, in a later statement: at read committed that is a new snapshot, so
+-- nobody can have changed it since. A stronger level works too, and may end in 40001.
 --
--- A replay is answered before the state of the book or of the accounts is looked at: the money moved then, whatever has
--- been closed since.
+-- A replay is answered before the state of the book or of the accounts is looked at: the money
+-- moved then, whatever has been closed since.
 --
 -- Tests   tests/integration/ledger/test_transfer.py
 
@@ -26,7 +26,10 @@ language plpgsql
 volatile
 security definer
 set search_path = ''
+set enable_seqscan = off
 as $$
+-- on conflict names a column as a parameter is named; parameters are qualified everywhere.
+#variable_conflict use_column
 declare
     v_max constant bigint := 9007199254740991;
     v_user uuid;
@@ -41,16 +44,22 @@ declare
     v_to_hash bytea;
 begin
     if post_transfer.amount is null or post_transfer.amount not between 1 and v_max then
-        perform ledger_private.raise_error('invalid_amount', jsonb_build_object('amount', post_transfer.amount));
+        perform ledger_private.raise_error(
+            'invalid_amount', jsonb_build_object('amount', post_transfer.amount)
+        );
     elsif post_transfer.from_account_id = post_transfer.to_account_id then
-        perform ledger_private.raise_error('same_account', jsonb_build_object('account_id', post_transfer.to_account_id));
+        perform ledger_private.raise_error(
+            'same_account', jsonb_build_object('account_id', post_transfer.to_account_id)
+        );
     end if;
     v_bad_argument := ledger_private.bad_posting_argument(
         post_transfer.idempotency_key, post_transfer.effective_on, post_transfer.description,
         post_transfer.external_id, post_transfer.metadata
     );
     if v_bad_argument is not null then
-        perform ledger_private.raise_error('invalid_argument', jsonb_build_object('argument', v_bad_argument));
+        perform ledger_private.raise_error(
+            'invalid_argument', jsonb_build_object('argument', v_bad_argument)
+        );
     end if;
 
     v_user := ledger_private.enter_book(post_transfer.book_id, 'editor', allow_archived => true);
@@ -76,11 +85,13 @@ begin
             post_transfer.idempotency_key, v_request_hash, post_transfer.external_id,
             coalesce(post_transfer.metadata, '{}'), v_user
         )
-        on conflict on constraint transactions_idempotency_key_key do nothing
+        on conflict (book_id, idempotency_key) where idempotency_key is not null do nothing
         returning t.posted_at into v_posted_at;
 
         if v_posted_at is null then
-            return ledger_private.replay(post_transfer.book_id, post_transfer.idempotency_key, v_request_hash);
+            return ledger_private.replay(
+                post_transfer.book_id, post_transfer.idempotency_key, v_request_hash
+            );
         end if;
 
         perform
@@ -106,14 +117,20 @@ begin
         tb.posted as to_posted, tb.version as to_version, tb.hash as to_hash, tb.booked_at as to_booked_at
     into v_accounts
     from ledger_private.books as k
-    left join ledger_private.accounts as fa on fa.book_id = k.id and fa.id = post_transfer.from_account_id
-    left join ledger_private.balances as fb on fb.book_id = k.id and fb.account_id = fa.id and fb.slot = 0
-    left join ledger_private.accounts as ta on ta.book_id = k.id and ta.id = post_transfer.to_account_id
-    left join ledger_private.balances as tb on tb.book_id = k.id and tb.account_id = ta.id and tb.slot = 0
+    left join ledger_private.accounts as fa
+        on fa.book_id = k.id and fa.id = post_transfer.from_account_id
+    left join ledger_private.balances as fb
+        on fb.book_id = k.id and fb.account_id = post_transfer.from_account_id and fb.slot = 0
+    left join ledger_private.accounts as ta
+        on ta.book_id = k.id and ta.id = post_transfer.to_account_id
+    left join ledger_private.balances as tb
+        on tb.book_id = k.id and tb.account_id = post_transfer.to_account_id and tb.slot = 0
     where k.id = post_transfer.book_id;
 
     if v_accounts.archived then
-        perform ledger_private.raise_error('book_archived', jsonb_build_object('book_id', post_transfer.book_id));
+        perform ledger_private.raise_error(
+            'book_archived', jsonb_build_object('book_id', post_transfer.book_id)
+        );
     elsif v_accounts.from_id is null then
         perform ledger_private.raise_error(
             'account_not_found', jsonb_build_object('account_id', post_transfer.from_account_id)
@@ -211,5 +228,6 @@ $$;
 comment on function ledger_private.post_transfer is
 'Move money between two accounts of a book: the engine of ledger.transfer. Amounts in minor units.';
 
-revoke execute on function ledger_private.post_transfer from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.post_transfer
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.post_transfer to authenticated, service_role;

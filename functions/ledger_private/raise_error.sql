@@ -1,7 +1,7 @@
 -- ledger_private.raise_error: the one way an error leaves the ledger.
 --
--- PostgREST takes sqlstate PGRST apart into an HTTP status, headers and a body; a SQL caller finds the same JSON in the
--- message. An unknown code is a defect of ours and says so.
+-- PostgREST takes sqlstate PGRST apart into an HTTP status, headers and a body; a SQL caller finds
+-- the same JSON in the message. An unknown code is a defect of ours and says so.
 
 create or replace function ledger_private.raise_error(code text, details jsonb default '{}')
 returns void
@@ -36,5 +36,6 @@ $$Raise an error of the catalogue.
 
 details: the facts of this case, as a JSON object.$$;
 
-revoke execute on function ledger_private.raise_error from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.raise_error
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.raise_error to authenticated, service_role;

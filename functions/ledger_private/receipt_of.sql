@@ -1,6 +1,8 @@
--- ledger_private.receipt_of: the receipt of a transaction that is already there, with the balances of that time.
+-- ledger_private.receipt_of: the receipt of a transaction that is already there, with the balances
+-- of that time.
 --
--- Invoker: inside the engine it reads as the owner, from `ledger` as the caller, under row level security.
+-- Invoker: inside the engine it reads as the owner, from `ledger` as the caller, under row level
+-- security.
 
 create or replace function ledger_private.receipt_of(book_id uuid, transaction_id uuid)
 returns ledger.receipt
@@ -21,7 +23,8 @@ as $$
     where t.book_id = receipt_of.book_id and t.id = receipt_of.transaction_id;
 $$;
 
-comment on function ledger_private.receipt_of is 'Return the stored receipt of a transaction, marked as replayed.';
+comment on function ledger_private.receipt_of is
+'Return the stored receipt of a transaction, marked as replayed.';
 
 revoke execute on function ledger_private.receipt_of from public, anon, authenticated, service_role;
 grant execute on function ledger_private.receipt_of to authenticated, service_role;

@@ -1,7 +1,7 @@
 -- ledger_private.refuse_change: what is written on the roll stays.
 --
--- The owner of the tables has the right to change them, so a missing grant is not enough. Nobody reaches this through
--- the API: it is a plain error, not one of the catalogue.
+-- The owner of the tables has the right to change them, so a missing grant is not enough. Nobody
+-- reaches this through the API: it is a plain error, not one of the catalogue.
 
 create or replace function ledger_private.refuse_change()
 returns trigger
@@ -17,6 +17,8 @@ begin
 end;
 $$;
 
-comment on function ledger_private.refuse_change is 'Refuse the statement: trigger of append-only tables.';
+comment on function ledger_private.refuse_change is
+'Refuse the statement: trigger of append-only tables.';
 
-revoke execute on function ledger_private.refuse_change from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.refuse_change
+from public, anon, authenticated, service_role;

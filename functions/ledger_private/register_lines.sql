@@ -1,5 +1,5 @@
--- ledger_private.register_lines: an account's entries with the words of their transactions. Runs as the caller; without
--- settings of its own, so that Postgres inlines it and a page costs a page.
+-- ledger_private.register_lines: an account's entries with the words of their transactions. Runs as
+-- the caller; without settings of its own, so that Postgres inlines it and a page costs a page.
 
 create or replace function ledger_private.register_lines(book_id uuid, account_id uuid)
 returns setof ledger.register_line
@@ -15,7 +15,9 @@ as $$
     where e.book_id = register_lines.book_id and e.account_id = register_lines.account_id and e.slot = 0;
 $$;
 
-comment on function ledger_private.register_lines is 'Return the register of an account, unordered: page it from outside.';
+comment on function ledger_private.register_lines is
+'Return the register of an account, unordered: page it from outside.';
 
-revoke execute on function ledger_private.register_lines from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.register_lines
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.register_lines to authenticated, service_role;

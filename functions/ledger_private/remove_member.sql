@@ -1,5 +1,5 @@
--- ledger_private.remove_member: the engine behind ledger.remove_member. Under the exclusive lock: a posting of hers that
--- has read her role must end first.
+-- ledger_private.remove_member: the engine behind ledger.remove_member. Under the exclusive lock: a
+-- posting of hers that has read her role must end first.
 
 create or replace function ledger_private.remove_member(book_id uuid, user_id uuid)
 returns ledger.members
@@ -19,7 +19,9 @@ begin
     returning m.book_id, m.user_id, m.role, m.created_at into v_member;
 
     if v_member.user_id is null then
-        perform ledger_private.raise_error('member_not_found', jsonb_build_object('user_id', remove_member.user_id));
+        perform ledger_private.raise_error(
+            'member_not_found', jsonb_build_object('user_id', remove_member.user_id)
+        );
     end if;
     return v_member;
 end;
@@ -28,5 +30,6 @@ $$;
 comment on function ledger_private.remove_member is
 'Take a user out of a book: the engine of ledger.remove_member. Returns what she was.';
 
-revoke execute on function ledger_private.remove_member from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.remove_member
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.remove_member to authenticated, service_role;

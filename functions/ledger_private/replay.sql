@@ -1,6 +1,10 @@
 -- ledger_private.replay: the answer to an idempotency key that is taken. Called by the engine only.
 
-create or replace function ledger_private.replay(book_id uuid, idempotency_key text, request_hash bytea)
+create or replace function ledger_private.replay(
+    book_id uuid,
+    idempotency_key text,
+    request_hash bytea
+)
 returns ledger.receipt
 language plpgsql
 volatile
@@ -24,6 +28,7 @@ begin
 end;
 $$;
 
-comment on function ledger_private.replay is 'Return the first receipt of a key, or refuse a different request.';
+comment on function ledger_private.replay is
+'Return the first receipt of a key, or refuse a different request.';
 
 revoke execute on function ledger_private.replay from public, anon, authenticated, service_role;

@@ -1,12 +1,12 @@
 -- ledger_private.request_hash: tells a repeat of a request from another one under the same key.
 --
--- Arguments that are absent or at their default are left out, so that a parameter added later does not turn a replay
--- into a mismatch.
+-- Arguments that are absent or at their default are left out, so that a parameter added later does
+-- not turn a replay into a mismatch.
 
 create or replace function ledger_private.request_hash(function_name text, arguments jsonb)
 returns bytea
 language sql
-immutable
+stable
 security invoker
 as $$
     select sha256(convert_to('1 ' || function_name || ' ' || jsonb_strip_nulls(arguments)::text, 'UTF8'));
@@ -15,6 +15,8 @@ $$;
 comment on function ledger_private.request_hash is
 $$Hash a request: format number, function, arguments.
 
-arguments: an object; nulls are dropped. Nested JSON goes in as text, or its nulls would be dropped too.$$;
+arguments: an object; nulls are dropped. Nested JSON goes in as text, or its nulls would be
+dropped too.$$;
 
-revoke execute on function ledger_private.request_hash from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.request_hash
+from public, anon, authenticated, service_role;

@@ -1,6 +1,7 @@
 -- ledger_private.set_balance_limits: the engine behind ledger.set_balance_limits.
 --
--- A limit that the balance already breaks is refused, so that "nobody is below the floor" holds at every moment.
+-- A limit that the balance already breaks is refused, so that "nobody is below the floor" holds at
+-- every moment.
 
 create or replace function ledger_private.set_balance_limits(
     book_id uuid,
@@ -17,9 +18,13 @@ as $$
 declare
     v_account ledger.accounts;
 begin
-    perform ledger_private.check_limits(set_balance_limits.min_balance, set_balance_limits.max_balance);
+    perform ledger_private.check_limits(
+        set_balance_limits.min_balance, set_balance_limits.max_balance
+    );
     perform ledger_private.enter_book(set_balance_limits.book_id, 'owner');
-    v_account := ledger_private.lock_account(set_balance_limits.book_id, set_balance_limits.account_id);
+    v_account := ledger_private.lock_account(
+        set_balance_limits.book_id, set_balance_limits.account_id
+    );
 
     if v_account.posted - v_account.held < set_balance_limits.min_balance then
         perform ledger_private.raise_error('insufficient_funds', jsonb_build_object(
@@ -43,7 +48,9 @@ end;
 $$;
 
 comment on function ledger_private.set_balance_limits is
-'Set floor and ceiling of an account: the engine of ledger.set_balance_limits. Minor units, null for none.';
+$$Set floor and ceiling of an account: the engine of ledger.set_balance_limits. Minor units, null
+for none.$$;
 
-revoke execute on function ledger_private.set_balance_limits from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.set_balance_limits
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.set_balance_limits to authenticated, service_role;

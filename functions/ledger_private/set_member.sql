@@ -1,5 +1,5 @@
--- ledger_private.set_member: the engine behind ledger.set_member. Under the exclusive lock: a posting that has read the
--- old role must end first.
+-- ledger_private.set_member: the engine behind ledger.set_member. Under the exclusive lock: a
+-- posting that has read the old role must end first.
 
 create or replace function ledger_private.set_member(book_id uuid, user_id uuid, role text)
 returns ledger.members
@@ -25,13 +25,16 @@ begin
         on conflict on constraint book_members_pkey do update set role = excluded.role
         returning m.book_id, m.user_id, m.role, m.created_at into v_member;
     exception when foreign_key_violation or not_null_violation then
-        perform ledger_private.raise_error('user_not_found', jsonb_build_object('user_id', set_member.user_id));
+        perform ledger_private.raise_error(
+            'user_not_found', jsonb_build_object('user_id', set_member.user_id)
+        );
     end;
     return v_member;
 end;
 $$;
 
-comment on function ledger_private.set_member is 'Give a user a role in a book: the engine of ledger.set_member.';
+comment on function ledger_private.set_member is
+'Give a user a role in a book: the engine of ledger.set_member.';
 
 revoke execute on function ledger_private.set_member from public, anon, authenticated, service_role;
 grant execute on function ledger_private.set_member to authenticated, service_role;

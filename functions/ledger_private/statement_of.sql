@@ -1,8 +1,15 @@
--- ledger_private.statement_of: the statement of an account. Runs as the caller, in one statement and so in one snapshot.
+-- ledger_private.statement_of: the statement of an account. Runs as the caller, in one statement
+-- and so in one snapshot.
 --
--- A back-dated booking has a late version and an early date: balances run in value-date order here, not as booked.
+-- A back-dated booking has a late version and an early date: balances run in value-date order here,
+-- not as booked.
 
-create or replace function ledger_private.statement_of(book_id uuid, account_id uuid, from_date date, to_date date)
+create or replace function ledger_private.statement_of(
+    book_id uuid,
+    account_id uuid,
+    from_date date,
+    to_date date
+)
 returns ledger.statement
 language sql
 stable
@@ -40,7 +47,9 @@ as $$
     where a.book_id = statement_of.book_id and a.id = statement_of.account_id;
 $$;
 
-comment on function ledger_private.statement_of is 'Return opening, lines and closing between two value dates.';
+comment on function ledger_private.statement_of is
+'Return opening, lines and closing between two value dates.';
 
-revoke execute on function ledger_private.statement_of from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.statement_of
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.statement_of to authenticated, service_role;

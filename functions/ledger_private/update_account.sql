@@ -1,6 +1,7 @@
 -- ledger_private.update_account: the engine behind ledger.update_account.
 --
--- A new code takes the book's lock exclusively: two accounts that swap codes at once would wait for each other.
+-- A new code takes the book's lock exclusively: two accounts that swap codes at once would wait for
+-- each other.
 
 create or replace function ledger_private.update_account(
     book_id uuid,
@@ -36,7 +37,9 @@ begin
             metadata = coalesce(update_account.metadata, a.metadata)
         where a.book_id = update_account.book_id and a.id = update_account.account_id;
     exception when unique_violation then
-        perform ledger_private.raise_error('duplicate_code', jsonb_build_object('code', update_account.code));
+        perform ledger_private.raise_error(
+            'duplicate_code', jsonb_build_object('code', update_account.code)
+        );
     end;
     return ledger_private.lock_account(update_account.book_id, update_account.account_id);
 end;
@@ -45,5 +48,6 @@ $$;
 comment on function ledger_private.update_account is
 'Change the words of an account: the engine of ledger.update_account. Null leaves as is.';
 
-revoke execute on function ledger_private.update_account from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.update_account
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.update_account to authenticated, service_role;

@@ -1,5 +1,5 @@
--- ledger_private.update_book: the engine behind ledger.update_book. Under the exclusive lock: a posting that has read
--- the book as open must end first.
+-- ledger_private.update_book: the engine behind ledger.update_book. Under the exclusive lock: a
+-- posting that has read the book as open must end first.
 
 create or replace function ledger_private.update_book(book_id uuid, name text, archived boolean)
 returns ledger.books
@@ -14,7 +14,9 @@ begin
     perform ledger_private.check_argument(
         'name', update_book.name is null or octet_length(update_book.name) between 1 and 255, '1 to 255 bytes'
     );
-    perform ledger_private.enter_book(update_book.book_id, 'owner', exclusive => true, allow_archived => true);
+    perform ledger_private.enter_book(
+        update_book.book_id, 'owner', exclusive => true, allow_archived => true
+    );
 
     update ledger_private.books as b
     set
@@ -29,7 +31,9 @@ begin
 end;
 $$;
 
-comment on function ledger_private.update_book is 'Rename or archive a book: the engine of ledger.update_book.';
+comment on function ledger_private.update_book is
+'Rename or archive a book: the engine of ledger.update_book.';
 
-revoke execute on function ledger_private.update_book from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.update_book
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.update_book to authenticated, service_role;

@@ -1,4 +1,5 @@
--- Accounts with their current balances, as callers see them; also what the account functions return.
+-- Accounts with their current balances, as callers see them; also what the account functions
+-- return.
 
 create view ledger.accounts with (security_invoker = true) as
 select
@@ -22,7 +23,8 @@ select
     b.posted - b.held - a.min_balance as available,
     b.version
 from ledger_private.accounts as a
-inner join ledger_private.balances as b on b.book_id = a.book_id and b.account_id = a.id and b.slot = 0;
+inner join ledger_private.balances as b
+    on b.book_id = a.book_id and b.account_id = a.id and b.slot = 0;
 
 comment on view ledger.accounts is 'Accounts of your books with current balances, in minor units.';
 

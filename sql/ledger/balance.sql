@@ -10,4 +10,5 @@ create type ledger.balance as (
 );
 
 comment on type ledger.balance is
-'Balance in minor units. available: posted − held − floor, null without a floor. version: number of entries so far.';
+$$Balance in minor units. available: posted − held − floor, null without a floor. version: number of
+entries so far.$$;

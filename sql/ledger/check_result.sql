@@ -6,4 +6,5 @@ create type ledger.check_result as (
     details jsonb
 );
 
-comment on type ledger.check_result is 'One check of a book. details: an object that names the first offenders.';
+comment on type ledger.check_result is
+'One check of a book. details: an object that names the first offenders.';

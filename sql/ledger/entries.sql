@@ -13,7 +13,8 @@ select
     e.booked_at
 from ledger_private.entries as e;
 
-comment on view ledger.entries is 'Entries of your books: signed amounts and running balances, in minor units.';
+comment on view ledger.entries is
+'Entries of your books: signed amounts and running balances, in minor units.';
 
 revoke all on table ledger.entries from public, anon, authenticated, service_role;
 grant select on table ledger.entries to authenticated, service_role;

@@ -12,4 +12,5 @@ create type ledger.receipt as (
 );
 
 comment on type ledger.receipt is
-'Proof of a posting. replayed: the idempotency key was used before and this is the first receipt again.';
+$$Proof of a posting. replayed: the idempotency key was used before and this is the first receipt
+again.$$;

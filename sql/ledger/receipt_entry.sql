@@ -8,4 +8,5 @@ create type ledger.receipt_entry as (
 );
 
 comment on type ledger.receipt_entry is
-'What a posting did to one account: signed amount and posted balance in minor units, number of the entry.';
+$$What a posting did to one account: signed amount and posted balance in minor units, number of the
+entry.$$;

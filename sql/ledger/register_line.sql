@@ -14,4 +14,5 @@ create type ledger.register_line as (
 );
 
 comment on type ledger.register_line is
-'An entry with its transaction''s words, amounts in minor units. cursor: pass it as `before` for the next page.';
+$$An entry with its transaction's words, amounts in minor units. cursor: pass it as `before` for the
+next page.$$;

@@ -1,4 +1,5 @@
--- The schema that PostgREST exposes: functions, and the views that callers read. It holds no data of its own.
+-- The schema that PostgREST exposes: functions, and the views that callers read. It holds no data
+-- of its own.
 
 create schema ledger;
 

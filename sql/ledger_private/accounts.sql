@@ -1,5 +1,5 @@
--- What can hold money: its type, currency, limits and state. The money itself is in balances, a narrow row that every
--- posting updates; this one changes rarely and is only read by postings.
+-- What can hold money: its type, currency, limits and state. The money itself is in balances, a
+-- narrow row that every posting updates; this one changes rarely and is only read by postings.
 
 create table ledger_private.accounts (
     book_id uuid not null,
@@ -18,14 +18,16 @@ create table ledger_private.accounts (
     created_at timestamptz not null default clock_timestamp(),
     request_hash bytea not null,
     constraint accounts_pkey primary key (book_id, id),
-    constraint accounts_code_key unique (book_id, code),
     constraint accounts_book_id_fkey foreign key (book_id) references ledger_private.books (id),
-    constraint accounts_currency_fkey foreign key (currency) references ledger_private.currencies (code),
+    constraint accounts_currency_fkey foreign key (currency)
+    references ledger_private.currencies (code),
     constraint accounts_code_is_path check (
         octet_length(code) <= 255 and code ~ '^[^:[:cntrl:]]+(:[^:[:cntrl:]]+)*$'
     ),
     constraint accounts_name_length check (octet_length(name) between 1 and 255),
-    constraint accounts_type_known check (type in ('asset', 'liability', 'income', 'expense', 'equity')),
+    constraint accounts_type_known check (
+        type in ('asset', 'liability', 'income', 'expense', 'equity')
+    ),
     constraint accounts_status_known check (status in ('open', 'frozen', 'closed')),
     constraint accounts_limits_range check (
         min_balance between -9007199254740991 and 9007199254740991
@@ -39,9 +41,18 @@ create table ledger_private.accounts (
     )
 );
 
+-- Partial, so that it never serves a search by id: while the table is small its plan would cost the
+-- same, and a session keeps the plan when the table has grown.
+create unique index accounts_code_key on ledger_private.accounts (book_id, code)
+where code is not null;
+
 -- Callers look their own references up.
 create index accounts_external_id_idx on ledger_private.accounts (book_id, external_id)
 where external_id is not null;
+
+create trigger accounts_are_kept
+before delete or truncate on ledger_private.accounts
+for each statement execute function ledger_private.refuse_change();
 
 alter table ledger_private.accounts enable row level security;
 create policy accounts_of_members on ledger_private.accounts for select to authenticated
@@ -50,11 +61,16 @@ using (book_id = any((select ledger_private.my_books())::uuid []));
 revoke all on table ledger_private.accounts from public, anon, authenticated, service_role;
 grant select on table ledger_private.accounts to authenticated, service_role;
 
-comment on table ledger_private.accounts is 'Accounts: type, currency, limits, state. Balances stand apart.';
-comment on column ledger_private.accounts.code is 'Path such as assets:bank:checking; unique in its book.';
-comment on column ledger_private.accounts.min_balance is 'Floor of posted − held in minor units; null: none.';
-comment on column ledger_private.accounts.max_balance is 'Ceiling of posted in minor units; null: none.';
-comment on column ledger_private.accounts.payable is 'Whether those who hold other accounts of the book may pay into it.';
+comment on table ledger_private.accounts is
+'Accounts: type, currency, limits, state. Balances stand apart.';
+comment on column ledger_private.accounts.code is
+'Path such as assets:bank:checking; unique in its book.';
+comment on column ledger_private.accounts.min_balance is
+'Floor of posted − held in minor units; null: none.';
+comment on column ledger_private.accounts.max_balance is
+'Ceiling of posted in minor units; null: none.';
+comment on column ledger_private.accounts.payable is
+'Whether those who hold other accounts of the book may pay into it.';
 comment on column ledger_private.accounts.slots is 'Number of balance rows.';
 comment on column ledger_private.accounts.request_hash is
 'SHA-256 of the call that made it: tells a repeat from another.';

@@ -1,5 +1,6 @@
--- The current balance of an account, and the lock that every posting takes. One row an account and slot, narrow, with
--- free space in its page: an update that touches no index stays on it (HOT) and leaves nothing to vacuum.
+-- The current balance of an account, and the lock that every posting takes. One row an account and
+-- slot, narrow, with free space in its page: an update that touches no index stays on it (HOT) and
+-- leaves nothing to vacuum.
 --
 -- posted, version, booked_at and hash repeat what the last entry says; verify_book compares them.
 
@@ -26,6 +27,8 @@ using (book_id = any((select ledger_private.my_books())::uuid []));
 revoke all on table ledger_private.balances from public, anon, authenticated, service_role;
 grant select on table ledger_private.balances to authenticated, service_role;
 
-comment on table ledger_private.balances is 'Current balance of each account; the row that a posting locks.';
+comment on table ledger_private.balances is
+'Current balance of each account; the row that a posting locks.';
 comment on column ledger_private.balances.version is 'Number of entries so far.';
-comment on column ledger_private.balances.hash is 'Hash of the last entry; 32 zero bytes before the first.';
+comment on column ledger_private.balances.hash is
+'Hash of the last entry; 32 zero bytes before the first.';

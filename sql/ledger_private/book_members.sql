@@ -1,7 +1,9 @@
--- Who may do what in a book. Viewers read, editors also post, owners also manage members and limits.
+-- Who may do what in a book. Viewers read, editors also post, owners also manage members and
+-- limits.
 --
--- Rows change only under the exclusive lock of their book, so that a posting that has just read its role is not
--- overtaken. Deleting a user removes her membership: a book without an owner is left to service_role.
+-- Rows change only under the exclusive lock of their book, so that a posting that has just read its
+-- role is not overtaken. Deleting a user removes her membership: a book without an owner is left to
+-- service_role.
 
 create table ledger_private.book_members (
     book_id uuid not null,
@@ -10,7 +12,8 @@ create table ledger_private.book_members (
     created_at timestamptz not null default clock_timestamp(),
     constraint book_members_pkey primary key (book_id, user_id),
     constraint book_members_book_id_fkey foreign key (book_id) references ledger_private.books (id),
-    constraint book_members_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade,
+    constraint book_members_user_id_fkey foreign key (user_id)
+    references auth.users (id) on delete cascade,
     constraint book_members_role_known check (role in ('owner', 'editor', 'viewer'))
 );
 

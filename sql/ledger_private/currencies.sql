@@ -1,5 +1,6 @@
--- What an amount counts: one minor unit of its currency. The exponent says how many of them make 1.00, so it may never
--- change while accounts use it. Rows come with the migrations (sql/seed/currencies.sql); more may be added.
+-- What an amount counts: one minor unit of its currency. The exponent says how many of them make
+-- 1.00, so it may never change while accounts use it. Rows come with the migrations
+-- (sql/seed/currencies.sql); more may be added.
 
 create table ledger_private.currencies (
     code text not null,
@@ -18,4 +19,5 @@ create policy currencies_are_public on ledger_private.currencies for select to a
 revoke all on table ledger_private.currencies from public, anon, authenticated, service_role;
 grant select on table ledger_private.currencies to authenticated, service_role;
 
-comment on table ledger_private.currencies is 'Currencies by code, with the number of decimal places of an amount.';
+comment on table ledger_private.currencies is
+'Currencies by code, with the number of decimal places of an amount.';

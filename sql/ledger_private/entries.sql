@@ -1,8 +1,8 @@
--- The roll: every change of every balance, one line each, never altered. An account's lines are numbered without gaps
--- and chained by hash, so that a missing, changed or moved line shows.
+-- The roll: every change of every balance, one line each, never altered. An account's lines are
+-- numbered without gaps and chained by hash, so that a missing, changed or moved line shows.
 --
--- No foreign keys: three of them cost a third of a transfer. The engine writes parent and child in one call, parents
--- cannot be deleted, and verify_book proves that each is there.
+-- No foreign keys: three of them cost a third of a transfer. The engine writes parent and child in
+-- one call, parents cannot be deleted, and verify_book proves that each is there.
 
 create table ledger_private.entries (
     book_id uuid not null,
@@ -22,7 +22,9 @@ create table ledger_private.entries (
     constraint entries_amount_range check (
         amount between -9007199254740991 and 9007199254740991 and amount <> 0
     ),
-    constraint entries_balance_after_range check (balance_after between -9007199254740991 and 9007199254740991),
+    constraint entries_balance_after_range check (
+        balance_after between -9007199254740991 and 9007199254740991
+    ),
     constraint entries_version_positive check (version > 0),
     constraint entries_leg_range check (leg between 1 and 1000),
     constraint entries_hash_length check (octet_length(hash) = 32)
@@ -45,8 +47,10 @@ revoke all on table ledger_private.entries from public, anon, authenticated, ser
 grant select on table ledger_private.entries to authenticated, service_role;
 
 comment on table ledger_private.entries is 'Changes of balances, append-only, chained by hash.';
-comment on column ledger_private.entries.version is 'Number of the line in its account and slot, from 1, without gaps.';
+comment on column ledger_private.entries.version is
+'Number of the line in its account and slot, from 1, without gaps.';
 comment on column ledger_private.entries.leg is 'Number of the line in its transaction, from 1.';
-comment on column ledger_private.entries.balance_after is 'Posted balance of the account and slot after this line.';
+comment on column ledger_private.entries.balance_after is
+'Posted balance of the account and slot after this line.';
 comment on column ledger_private.entries.booked_at is 'When it was booked: rises with the version.';
 comment on column ledger_private.entries.hash is 'See ledger_private.entry_hash.';

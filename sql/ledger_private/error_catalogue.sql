@@ -1,5 +1,6 @@
--- Every error that the ledger raises: one place for its status, whether a repeat may help, and its words.
--- Rows come with the migrations (sql/seed/error_catalogue.sql); the client has one exception class for each.
+-- Every error that the ledger raises: one place for its status, whether a repeat may help, and its
+-- words. Rows come with the migrations (sql/seed/error_catalogue.sql); the client has one exception
+-- class for each.
 
 create table ledger_private.error_catalogue (
     code text not null,
@@ -16,4 +17,5 @@ alter table ledger_private.error_catalogue enable row level security;
 
 revoke all on table ledger_private.error_catalogue from public, anon, authenticated, service_role;
 
-comment on table ledger_private.error_catalogue is 'Codes that functions raise, with HTTP status, message and hint.';
+comment on table ledger_private.error_catalogue is
+'Codes that functions raise, with HTTP status, message and hint.';

@@ -1,7 +1,7 @@
 -- The schema of the tables and of the engine. Never expose it: its functions are SECURITY DEFINER.
 --
--- Callers hold USAGE because `ledger` runs with their rights and calls in here; each object below grants what of it
--- they may touch.
+-- Callers hold USAGE because `ledger` runs with their rights and calls in here; each object below
+-- grants what of it they may touch.
 
 create schema ledger_private;
 

@@ -1,8 +1,8 @@
--- One row a posting: what happened, when, by whom, and under which idempotency key. The row is also the lock between
--- duplicates: it is inserted first, and the second sender waits on its unique key.
+-- One row a posting: what happened, when, by whom, and under which idempotency key. The row is also
+-- the lock between duplicates: it is inserted first, and the second sender waits on its unique key.
 --
--- Append-only, but for the words: description, external_id and metadata can be erased by the owner of the schema, since
--- no hash covers them.
+-- Append-only, but for the words: description, external_id and metadata can be erased by the owner
+-- of the schema, since no hash covers them.
 
 create table ledger_private.transactions (
     book_id uuid not null,
@@ -19,18 +19,27 @@ create table ledger_private.transactions (
     created_by uuid,
     xid xid8 not null default pg_current_xact_id(),
     constraint transactions_pkey primary key (book_id, id),
-    constraint transactions_idempotency_key_key unique (book_id, idempotency_key),
-    constraint transactions_book_id_fkey foreign key (book_id) references ledger_private.books (id),
     constraint transactions_kind_known check (kind in ('transfer')),
-    constraint transactions_effective_on_range check (effective_on between '0001-01-01' and '9999-12-31'),
+    constraint transactions_effective_on_range check (
+        effective_on between '0001-01-01' and '9999-12-31'
+    ),
     constraint transactions_description_length check (octet_length(description) <= 1000),
-    constraint transactions_idempotency_key_length check (octet_length(idempotency_key) between 1 and 255),
-    constraint transactions_key_is_hashed check ((idempotency_key is null) = (request_hash is null)),
+    constraint transactions_idempotency_key_length check (
+        octet_length(idempotency_key) between 1 and 255
+    ),
+    constraint transactions_key_is_hashed check (
+        (idempotency_key is null) = (request_hash is null)
+    ),
     constraint transactions_external_id_length check (octet_length(external_id) between 1 and 255),
     constraint transactions_metadata_is_object check (
         jsonb_typeof(metadata) = 'object' and octet_length(metadata::text) <= 16384
     )
 );
+
+-- The lock between duplicates. Partial, like accounts_code_key: it never serves a search by id.
+create unique index transactions_idempotency_key_key
+on ledger_private.transactions (book_id, idempotency_key)
+where idempotency_key is not null;
 
 -- Callers look their own references up.
 create index transactions_external_id_idx on ledger_private.transactions (book_id, external_id)
@@ -53,8 +62,12 @@ using (book_id = any((select ledger_private.my_books())::uuid []));
 revoke all on table ledger_private.transactions from public, anon, authenticated, service_role;
 grant select on table ledger_private.transactions to authenticated, service_role;
 
-comment on table ledger_private.transactions is 'Postings, append-only, each with its idempotency key.';
+comment on table ledger_private.transactions is
+'Postings, append-only, each with its idempotency key.';
 comment on column ledger_private.transactions.effective_on is 'Value date.';
-comment on column ledger_private.transactions.request_hash is 'SHA-256 of the request that used the idempotency key.';
-comment on column ledger_private.transactions.external_id is 'A reference of the caller''s; need not be unique.';
-comment on column ledger_private.transactions.xid is 'Database transaction: the order of the change feed.';
+comment on column ledger_private.transactions.request_hash is
+'SHA-256 of the request that used the idempotency key.';
+comment on column ledger_private.transactions.external_id is
+'A reference of the caller''s; need not be unique.';
+comment on column ledger_private.transactions.xid is
+'Database transaction: the order of the change feed.';

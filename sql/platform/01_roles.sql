@@ -1,8 +1,8 @@
 -- The roles of a Supabase project, for a bare Postgres. Mirrors supabase/postgres 17.6 (2026).
 --
--- Only for servers that are not Supabase: tests, laptops, a server of one's own. Run as the superuser, in the
--- database that will hold the ledger; running it again changes nothing. Not mirrored: the extension safeupdate,
--- which Supabase preloads for `authenticator`.
+-- Only for servers that are not Supabase: tests, laptops, a server of one's own. Run as the
+-- superuser, in the database that will hold the ledger; running it again changes nothing. Not
+-- mirrored: the extension safeupdate, which Supabase preloads for `authenticator`.
 
 do $$
 declare
@@ -19,7 +19,8 @@ begin
     if not exists (select from pg_catalog.pg_roles as r where r.rolname = 'supabase_auth_admin') then
         create role supabase_auth_admin login noinherit;
     end if;
-    -- On Supabase `postgres` is no superuser. On a bare server it often is the only one: then it stays so.
+    -- On Supabase `postgres` is no superuser. On a bare server it often is the only one: then it
+    -- stays so.
     if not exists (select from pg_catalog.pg_roles as r where r.rolname = 'postgres') then
         create role postgres login createdb createrole replication bypassrls;
     end if;

@@ -1,5 +1,6 @@
--- The part of Supabase's schema `auth` that row level security and the local sign-in lean on, for a bare Postgres.
--- Mirrors supabase/auth 2.180 (2026): names, types and meaning of what is here are the same; much is left out.
+-- The part of Supabase's schema `auth` that row level security and the local sign-in lean on, for a
+-- bare Postgres. Mirrors supabase/auth 2.180 (2026): names, types and meaning of what is here are
+-- the same; much is left out.
 
 create schema if not exists auth;
 alter schema auth owner to supabase_auth_admin;
@@ -48,7 +49,8 @@ alter table auth.users owner to supabase_auth_admin;
 alter table auth.sessions owner to supabase_auth_admin;
 alter table auth.refresh_tokens owner to supabase_auth_admin;
 
--- PostgREST before 9 set one setting a claim, later ones set them all as JSON: Supabase's functions read both.
+-- PostgREST before 9 set one setting a claim, later ones set them all as JSON: Supabase's functions
+-- read both.
 create or replace function auth.uid()
 returns uuid
 language sql

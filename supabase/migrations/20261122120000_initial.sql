@@ -3,7 +3,8 @@
 
 -- sql/ledger/schema.sql
 
--- The schema that PostgREST exposes: functions, and the views that callers read. It holds no data of its own.
+-- The schema that PostgREST exposes: functions, and the views that callers read. It holds no data
+-- of its own.
 
 create schema ledger;
 
@@ -19,8 +20,8 @@ grant usage on schema ledger to authenticated, service_role;
 
 -- The schema of the tables and of the engine. Never expose it: its functions are SECURITY DEFINER.
 --
--- Callers hold USAGE because `ledger` runs with their rights and calls in here; each object below grants what of it
--- they may touch.
+-- Callers hold USAGE because `ledger` runs with their rights and calls in here; each object below
+-- grants what of it they may touch.
 
 create schema ledger_private;
 
@@ -31,8 +32,9 @@ grant usage on schema ledger_private to authenticated, service_role;
 
 -- functions/ledger_private/bad_posting_argument.sql
 
--- ledger_private.bad_posting_argument: the limits of what every posting may carry, named before they become a CHECK
--- violation. One expression without settings of its own, so that Postgres inlines it.
+-- ledger_private.bad_posting_argument: the limits of what every posting may carry, named before
+-- they become a CHECK violation. One expression without settings of its own, so that Postgres
+-- inlines it.
 
 create or replace function ledger_private.bad_posting_argument(
     idempotency_key text,
@@ -58,11 +60,13 @@ $$;
 comment on function ledger_private.bad_posting_argument is
 'Return the name of the first argument that is out of its limits, or null.';
 
-revoke execute on function ledger_private.bad_posting_argument from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.bad_posting_argument
+from public, anon, authenticated, service_role;
 
 -- functions/ledger_private/caller.sql
 
--- ledger_private.caller: whose call this is. Called by definer functions only: there current_user is the owner.
+-- ledger_private.caller: whose call this is. Called by definer functions only: there current_user
+-- is the owner.
 
 create or replace function ledger_private.caller()
 returns uuid
@@ -81,22 +85,31 @@ begin
 
     v_user := auth.uid();
     if v_user is null then
-        perform ledger_private.raise_error('forbidden', jsonb_build_object('required', 'a token with a sub claim'));
+        perform ledger_private.raise_error(
+            'forbidden', jsonb_build_object('required', 'a token with a sub claim')
+        );
     end if;
     return v_user;
 end;
 $$;
 
 comment on function ledger_private.caller is
-'Return the signed-in user; null for service_role and the owner of the schema, who act without membership.';
+$$Return the signed-in user; null for service_role and the owner of the schema, who act without
+membership.$$;
 
 revoke execute on function ledger_private.caller from public, anon, authenticated, service_role;
 
 -- functions/ledger_private/check_account.sql
 
--- ledger_private.check_account: what open_account and update_account demand of the same arguments. Nulls pass.
+-- ledger_private.check_account: what open_account and update_account demand of the same arguments.
+-- Nulls pass.
 
-create or replace function ledger_private.check_account(name text, code text, external_id text, metadata jsonb)
+create or replace function ledger_private.check_account(
+    name text,
+    code text,
+    external_id text,
+    metadata jsonb
+)
 returns void
 language plpgsql
 stable
@@ -123,14 +136,16 @@ begin
 end;
 $$;
 
-comment on function ledger_private.check_account is 'Raise invalid_argument for what an account cannot carry.';
+comment on function ledger_private.check_account is
+'Raise invalid_argument for what an account cannot carry.';
 
-revoke execute on function ledger_private.check_account from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.check_account
+from public, anon, authenticated, service_role;
 
 -- functions/ledger_private/check_argument.sql
 
--- ledger_private.check_argument: refuse an argument under its own name, before it becomes a CHECK violation. For calls
--- that are not hot; postings use bad_posting_argument.
+-- ledger_private.check_argument: refuse an argument under its own name, before it becomes a CHECK
+-- violation. For calls that are not hot; postings use bad_posting_argument.
 
 create or replace function ledger_private.check_argument(argument text, ok boolean, reason text)
 returns void
@@ -150,13 +165,14 @@ $$;
 
 comment on function ledger_private.check_argument is 'Raise invalid_argument unless ok is true.';
 
-revoke execute on function ledger_private.check_argument from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.check_argument
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.check_argument to authenticated, service_role;
 
 -- functions/ledger_private/check_book_visible.sql
 
--- ledger_private.check_book_visible: what the caller may not see does not exist for her. Runs as the caller: row level
--- security decides.
+-- ledger_private.check_book_visible: what the caller may not see does not exist for her. Runs as
+-- the caller: row level security decides.
 
 create or replace function ledger_private.check_book_visible(book_id uuid)
 returns void
@@ -174,9 +190,11 @@ begin
 end;
 $$;
 
-comment on function ledger_private.check_book_visible is 'Raise book_not_found unless the caller may see the book.';
+comment on function ledger_private.check_book_visible is
+'Raise book_not_found unless the caller may see the book.';
 
-revoke execute on function ledger_private.check_book_visible from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.check_book_visible
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.check_book_visible to authenticated, service_role;
 
 -- functions/ledger_private/check_limits.sql
@@ -207,20 +225,22 @@ begin
 end;
 $$;
 
-comment on function ledger_private.check_limits is 'Raise invalid_argument for limits that no account can have.';
+comment on function ledger_private.check_limits is
+'Raise invalid_argument for limits that no account can have.';
 
-revoke execute on function ledger_private.check_limits from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.check_limits
+from public, anon, authenticated, service_role;
 
 -- functions/ledger_private/enter_book.sql
 
 -- ledger_private.enter_book: the door of everything that writes. Called by definer functions only.
 --
--- Takes the book's lock, level 0 of the global order: shared for postings, exclusive for what changes the rules under
--- them. Role and state are read after it, in a later statement: the snapshot is new, and nobody can change them before
--- this transaction ends.
+-- Takes the book's lock, level 0 of the global order: shared for postings, exclusive for what
+-- changes the rules under them. Role and state are read after it, in a later statement: the
+-- snapshot is new, and nobody can change them before this transaction ends.
 --
--- Inside a definer function current_user is the owner. Who calls is the setting `role`, which PostgREST makes, or the
--- login where there is none; never the absence of a user id.
+-- Inside a definer function current_user is the owner. Who calls is the setting `role`, which
+-- PostgREST makes, or the login where there is none; never the absence of a user id.
 
 create or replace function ledger_private.enter_book(
     book_id uuid,
@@ -247,7 +267,9 @@ begin
             perform pg_advisory_xact_lock_shared(uuid_hash_extended(enter_book.book_id, 0));
         end if;
     exception when lock_not_available then
-        perform ledger_private.raise_error('busy', jsonb_build_object('book_id', enter_book.book_id));
+        perform ledger_private.raise_error(
+            'busy', jsonb_build_object('book_id', enter_book.book_id)
+        );
     end;
 
     select b.archived_at is not null, case when v_user is null then 'owner' else m.role end
@@ -284,10 +306,11 @@ revoke execute on function ledger_private.enter_book from public, anon, authenti
 
 -- ledger_private.entry_hash: one link of an account's chain.
 --
--- SHA-256 over, in network order: format byte 1, the previous hash, book_id, account_id, slot, version, transaction_id,
--- leg, amount, balance_after, booked_at (microseconds from 2000-01-01), effective_on (days from 2000-01-01), and the
--- currency as length and bytes. Words stand outside, so that they can be erased. One expression without settings of its
--- own, so that Postgres inlines it.
+-- SHA-256 over, in network order: format byte 1, the previous hash, book_id, account_id, slot,
+-- version, transaction_id, leg, amount, balance_after, booked_at (microseconds from 2000-01-01),
+-- effective_on (days from 2000-01-01), and the currency as length and bytes. Words stand outside,
+-- so that they can be erased. One expression without settings of its own, so that Postgres inlines
+-- it.
 
 create or replace function ledger_private.entry_hash(
     previous_hash bytea,
@@ -313,7 +336,7 @@ as $$
         || uuid_send(book_id) || uuid_send(account_id) || int2send(slot) || int8send(version)
         || uuid_send(transaction_id) || int2send(leg) || int8send(amount) || int8send(balance_after)
         || timestamptz_send(booked_at) || date_send(effective_on)
-        || int4send(octet_length(currency)) || convert_to(currency, 'UTF8')
+        || int4send(octet_length(currency)) || decode(currency, 'escape')
     );
 $$;
 
@@ -327,8 +350,8 @@ grant execute on function ledger_private.entry_hash to authenticated, service_ro
 
 -- functions/ledger_private/keep_an_owner.sql
 
--- ledger_private.keep_an_owner: a book without an owner could not be managed any more. Called under the book's exclusive
--- lock: without it two owners could demote each other at once.
+-- ledger_private.keep_an_owner: a book without an owner could not be managed any more. Called under
+-- the book's exclusive lock: without it two owners could demote each other at once.
 
 create or replace function ledger_private.keep_an_owner(book_id uuid, user_id uuid)
 returns void
@@ -348,21 +371,26 @@ begin
     where m.book_id = keep_an_owner.book_id and m.role = 'owner';
 
     if v_is_owner and not v_others then
-        perform ledger_private.raise_error('last_owner', jsonb_build_object('user_id', keep_an_owner.user_id));
+        perform ledger_private.raise_error(
+            'last_owner', jsonb_build_object('user_id', keep_an_owner.user_id)
+        );
     end if;
 end;
 $$;
 
-comment on function ledger_private.keep_an_owner is 'Raise last_owner where this user is the only owner of the book.';
+comment on function ledger_private.keep_an_owner is
+'Raise last_owner where this user is the only owner of the book.';
 
-revoke execute on function ledger_private.keep_an_owner from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.keep_an_owner
+from public, anon, authenticated, service_role;
 
 -- functions/ledger_private/my_books.sql
 
 -- ledger_private.my_books: what every policy asks.
 --
--- Definer, because the policy of book_members asks it too. One array, so that a policy evaluates it once a statement.
--- PL/pgSQL, because policy and function need each other and its body is bound late.
+-- Definer, because the policy of book_members asks it too. One array, so that a policy evaluates it
+-- once a statement. PL/pgSQL, because policy and function need each other and its body is bound
+-- late.
 
 create or replace function ledger_private.my_books()
 returns uuid []
@@ -380,17 +408,20 @@ begin
 end;
 $$;
 
-comment on function ledger_private.my_books is 'Return the ids of the books that the signed-in user is a member of.';
+comment on function ledger_private.my_books is
+'Return the ids of the books that the signed-in user is a member of.';
 
 revoke execute on function ledger_private.my_books from public, anon, authenticated, service_role;
 grant execute on function ledger_private.my_books to authenticated;
 
 -- functions/ledger_private/new_id.sql
 
--- ledger_private.new_id: ids that grow with time, so that they land on the warm end of their indexes.
+-- ledger_private.new_id: ids that grow with time, so that they land on the warm end of their
+-- indexes.
 --
--- A UUID version 7 (RFC 9562) made from a version 4: its first 48 bits become the milliseconds since 1970, and setting
--- bits 52 and 53 (counted as set_bit counts) turns the version nibble 4 into 7. The same on every server version.
+-- A UUID version 7 (RFC 9562) made from a version 4: its first 48 bits become the milliseconds
+-- since 1970, and setting bits 52 and 53 (counted as set_bit counts) turns the version nibble 4
+-- into 7. The same on every server version.
 
 create or replace function ledger_private.new_id()
 returns uuid
@@ -420,8 +451,8 @@ revoke execute on function ledger_private.new_id from public, anon, authenticate
 
 -- functions/ledger_private/read_cursor.sql
 
--- ledger_private.read_cursor: the version that a register line's cursor stands for. Callers see opaque text, so that
--- its content can change; the letter names the format.
+-- ledger_private.read_cursor: the version that a register line's cursor stands for. Callers see
+-- opaque text, so that its content can change; the letter names the format.
 
 create or replace function ledger_private.read_cursor(cursor text)
 returns bigint
@@ -434,23 +465,27 @@ begin
     if read_cursor.cursor is null then
         return null;
     elsif read_cursor.cursor !~ '^v[1-9][0-9]{0,17}$' then
-        perform ledger_private.raise_error('invalid_cursor', jsonb_build_object('cursor', left(read_cursor.cursor, 64)));
+        perform ledger_private.raise_error(
+            'invalid_cursor', jsonb_build_object('cursor', left(read_cursor.cursor, 64))
+        );
     end if;
     return substr(read_cursor.cursor, 2)::bigint;
 end;
 $$;
 
-comment on function ledger_private.read_cursor is 'Return the version in a cursor, or raise invalid_cursor. Null stays null.';
+comment on function ledger_private.read_cursor is
+'Return the version in a cursor, or raise invalid_cursor. Null stays null.';
 
-revoke execute on function ledger_private.read_cursor from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.read_cursor
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.read_cursor to authenticated, service_role;
 
 -- functions/ledger_private/refuse_change.sql
 
 -- ledger_private.refuse_change: what is written on the roll stays.
 --
--- The owner of the tables has the right to change them, so a missing grant is not enough. Nobody reaches this through
--- the API: it is a plain error, not one of the catalogue.
+-- The owner of the tables has the right to change them, so a missing grant is not enough. Nobody
+-- reaches this through the API: it is a plain error, not one of the catalogue.
 
 create or replace function ledger_private.refuse_change()
 returns trigger
@@ -466,21 +501,23 @@ begin
 end;
 $$;
 
-comment on function ledger_private.refuse_change is 'Refuse the statement: trigger of append-only tables.';
+comment on function ledger_private.refuse_change is
+'Refuse the statement: trigger of append-only tables.';
 
-revoke execute on function ledger_private.refuse_change from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.refuse_change
+from public, anon, authenticated, service_role;
 
 -- functions/ledger_private/request_hash.sql
 
 -- ledger_private.request_hash: tells a repeat of a request from another one under the same key.
 --
--- Arguments that are absent or at their default are left out, so that a parameter added later does not turn a replay
--- into a mismatch.
+-- Arguments that are absent or at their default are left out, so that a parameter added later does
+-- not turn a replay into a mismatch.
 
 create or replace function ledger_private.request_hash(function_name text, arguments jsonb)
 returns bytea
 language sql
-immutable
+stable
 security invoker
 as $$
     select sha256(convert_to('1 ' || function_name || ' ' || jsonb_strip_nulls(arguments)::text, 'UTF8'));
@@ -489,16 +526,19 @@ $$;
 comment on function ledger_private.request_hash is
 $$Hash a request: format number, function, arguments.
 
-arguments: an object; nulls are dropped. Nested JSON goes in as text, or its nulls would be dropped too.$$;
+arguments: an object; nulls are dropped. Nested JSON goes in as text, or its nulls would be
+dropped too.$$;
 
-revoke execute on function ledger_private.request_hash from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.request_hash
+from public, anon, authenticated, service_role;
 
 -- functions/ledger_private/require_zero_sum.sql
 
 -- ledger_private.require_zero_sum: no statement writes half a transaction.
 --
--- Every transaction that an INSERT touches arrives whole: its lines sum to zero in each currency, and it was made by
--- this very database transaction, so nothing is added to an older one. Runs once a statement, on its new rows alone.
+-- Every transaction that an INSERT touches arrives whole: its lines sum to zero in each currency,
+-- and it was made by this very database transaction, so nothing is added to an older one. Runs once
+-- a statement, on its new rows alone.
 --
 -- Tests   tests/integration/ledger_private/test_require_zero_sum.py
 
@@ -514,13 +554,16 @@ declare
 begin
     select n.transaction_id into v_transaction_id
     from new_entries as n
-    left join ledger_private.accounts as a on a.book_id = n.book_id and a.id = n.account_id
-    left join ledger_private.transactions as t on t.book_id = n.book_id and t.id = n.transaction_id
-    group by n.book_id, n.transaction_id, a.currency
-    having
-        sum(n.amount) <> 0
-        or a.currency is null
-        or bool_or(t.xid is distinct from pg_current_xact_id())
+    left join lateral (
+        select a.currency, t.xid
+        from ledger_private.accounts as a
+        inner join ledger_private.transactions as t on t.book_id = a.book_id
+        where a.book_id = n.book_id and a.id = n.account_id and t.id = n.transaction_id
+        -- Keeps the lookup as it is written: two index probes for each line, never a join of tables.
+        offset 0
+    ) as p on true
+    group by n.book_id, n.transaction_id, p.currency
+    having sum(n.amount) <> 0 or bool_or(p.xid is distinct from pg_current_xact_id())
     limit 1;
 
     if found then
@@ -532,9 +575,11 @@ begin
 end;
 $$;
 
-comment on function ledger_private.require_zero_sum is 'Refuse entries that do not make whole, balanced transactions.';
+comment on function ledger_private.require_zero_sum is
+'Refuse entries that do not make whole, balanced transactions.';
 
-revoke execute on function ledger_private.require_zero_sum from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.require_zero_sum
+from public, anon, authenticated, service_role;
 
 -- sql/ledger/balance.sql
 
@@ -550,7 +595,8 @@ create type ledger.balance as (
 );
 
 comment on type ledger.balance is
-'Balance in minor units. available: posted − held − floor, null without a floor. version: number of entries so far.';
+$$Balance in minor units. available: posted − held − floor, null without a floor. version: number of
+entries so far.$$;
 
 -- sql/ledger/check_result.sql
 
@@ -562,7 +608,8 @@ create type ledger.check_result as (
     details jsonb
 );
 
-comment on type ledger.check_result is 'One check of a book. details: an object that names the first offenders.';
+comment on type ledger.check_result is
+'One check of a book. details: an object that names the first offenders.';
 
 -- sql/ledger/receipt_entry.sql
 
@@ -576,7 +623,8 @@ create type ledger.receipt_entry as (
 );
 
 comment on type ledger.receipt_entry is
-'What a posting did to one account: signed amount and posted balance in minor units, number of the entry.';
+$$What a posting did to one account: signed amount and posted balance in minor units, number of the
+entry.$$;
 
 -- sql/ledger/register_line.sql
 
@@ -596,7 +644,8 @@ create type ledger.register_line as (
 );
 
 comment on type ledger.register_line is
-'An entry with its transaction''s words, amounts in minor units. cursor: pass it as `before` for the next page.';
+$$An entry with its transaction's words, amounts in minor units. cursor: pass it as `before` for the
+next page.$$;
 
 -- sql/ledger/statement.sql
 
@@ -615,8 +664,9 @@ comment on type ledger.statement is
 
 -- sql/ledger_private/currencies.sql
 
--- What an amount counts: one minor unit of its currency. The exponent says how many of them make 1.00, so it may never
--- change while accounts use it. Rows come with the migrations (sql/seed/currencies.sql); more may be added.
+-- What an amount counts: one minor unit of its currency. The exponent says how many of them make
+-- 1.00, so it may never change while accounts use it. Rows come with the migrations
+-- (sql/seed/currencies.sql); more may be added.
 
 create table ledger_private.currencies (
     code text not null,
@@ -635,15 +685,16 @@ create policy currencies_are_public on ledger_private.currencies for select to a
 revoke all on table ledger_private.currencies from public, anon, authenticated, service_role;
 grant select on table ledger_private.currencies to authenticated, service_role;
 
-comment on table ledger_private.currencies is 'Currencies by code, with the number of decimal places of an amount.';
+comment on table ledger_private.currencies is
+'Currencies by code, with the number of decimal places of an amount.';
 
 -- sql/ledger_private/entries.sql
 
--- The roll: every change of every balance, one line each, never altered. An account's lines are numbered without gaps
--- and chained by hash, so that a missing, changed or moved line shows.
+-- The roll: every change of every balance, one line each, never altered. An account's lines are
+-- numbered without gaps and chained by hash, so that a missing, changed or moved line shows.
 --
--- No foreign keys: three of them cost a third of a transfer. The engine writes parent and child in one call, parents
--- cannot be deleted, and verify_book proves that each is there.
+-- No foreign keys: three of them cost a third of a transfer. The engine writes parent and child in
+-- one call, parents cannot be deleted, and verify_book proves that each is there.
 
 create table ledger_private.entries (
     book_id uuid not null,
@@ -663,7 +714,9 @@ create table ledger_private.entries (
     constraint entries_amount_range check (
         amount between -9007199254740991 and 9007199254740991 and amount <> 0
     ),
-    constraint entries_balance_after_range check (balance_after between -9007199254740991 and 9007199254740991),
+    constraint entries_balance_after_range check (
+        balance_after between -9007199254740991 and 9007199254740991
+    ),
     constraint entries_version_positive check (version > 0),
     constraint entries_leg_range check (leg between 1 and 1000),
     constraint entries_hash_length check (octet_length(hash) = 32)
@@ -686,16 +739,19 @@ revoke all on table ledger_private.entries from public, anon, authenticated, ser
 grant select on table ledger_private.entries to authenticated, service_role;
 
 comment on table ledger_private.entries is 'Changes of balances, append-only, chained by hash.';
-comment on column ledger_private.entries.version is 'Number of the line in its account and slot, from 1, without gaps.';
+comment on column ledger_private.entries.version is
+'Number of the line in its account and slot, from 1, without gaps.';
 comment on column ledger_private.entries.leg is 'Number of the line in its transaction, from 1.';
-comment on column ledger_private.entries.balance_after is 'Posted balance of the account and slot after this line.';
+comment on column ledger_private.entries.balance_after is
+'Posted balance of the account and slot after this line.';
 comment on column ledger_private.entries.booked_at is 'When it was booked: rises with the version.';
 comment on column ledger_private.entries.hash is 'See ledger_private.entry_hash.';
 
 -- sql/ledger_private/error_catalogue.sql
 
--- Every error that the ledger raises: one place for its status, whether a repeat may help, and its words.
--- Rows come with the migrations (sql/seed/error_catalogue.sql); the client has one exception class for each.
+-- Every error that the ledger raises: one place for its status, whether a repeat may help, and its
+-- words. Rows come with the migrations (sql/seed/error_catalogue.sql); the client has one exception
+-- class for each.
 
 create table ledger_private.error_catalogue (
     code text not null,
@@ -712,7 +768,84 @@ alter table ledger_private.error_catalogue enable row level security;
 
 revoke all on table ledger_private.error_catalogue from public, anon, authenticated, service_role;
 
-comment on table ledger_private.error_catalogue is 'Codes that functions raise, with HTTP status, message and hint.';
+comment on table ledger_private.error_catalogue is
+'Codes that functions raise, with HTTP status, message and hint.';
+
+-- sql/ledger_private/transactions.sql
+
+-- One row a posting: what happened, when, by whom, and under which idempotency key. The row is also
+-- the lock between duplicates: it is inserted first, and the second sender waits on its unique key.
+--
+-- Append-only, but for the words: description, external_id and metadata can be erased by the owner
+-- of the schema, since no hash covers them.
+
+create table ledger_private.transactions (
+    book_id uuid not null,
+    id uuid not null,
+    kind text not null,
+    effective_on date not null,
+    posted_at timestamptz not null default clock_timestamp(),
+    description text,
+    idempotency_key text,
+    request_hash bytea,
+    external_id text,
+    reverses_id uuid,
+    metadata jsonb not null default '{}',
+    created_by uuid,
+    xid xid8 not null default pg_current_xact_id(),
+    constraint transactions_pkey primary key (book_id, id),
+    constraint transactions_kind_known check (kind in ('transfer')),
+    constraint transactions_effective_on_range check (
+        effective_on between '0001-01-01' and '9999-12-31'
+    ),
+    constraint transactions_description_length check (octet_length(description) <= 1000),
+    constraint transactions_idempotency_key_length check (
+        octet_length(idempotency_key) between 1 and 255
+    ),
+    constraint transactions_key_is_hashed check (
+        (idempotency_key is null) = (request_hash is null)
+    ),
+    constraint transactions_external_id_length check (octet_length(external_id) between 1 and 255),
+    constraint transactions_metadata_is_object check (
+        jsonb_typeof(metadata) = 'object' and octet_length(metadata::text) <= 16384
+    )
+);
+
+-- The lock between duplicates. Partial, like accounts_code_key: it never serves a search by id.
+create unique index transactions_idempotency_key_key
+on ledger_private.transactions (book_id, idempotency_key)
+where idempotency_key is not null;
+
+-- Callers look their own references up.
+create index transactions_external_id_idx on ledger_private.transactions (book_id, external_id)
+where external_id is not null;
+
+create trigger transactions_are_kept
+before delete or truncate on ledger_private.transactions
+for each statement execute function ledger_private.refuse_change();
+
+create trigger transactions_are_final
+before update of
+book_id, id, kind, effective_on, posted_at, idempotency_key, request_hash, reverses_id, created_by, xid
+on ledger_private.transactions
+for each statement execute function ledger_private.refuse_change();
+
+alter table ledger_private.transactions enable row level security;
+create policy transactions_of_members on ledger_private.transactions for select to authenticated
+using (book_id = any((select ledger_private.my_books())::uuid []));
+
+revoke all on table ledger_private.transactions from public, anon, authenticated, service_role;
+grant select on table ledger_private.transactions to authenticated, service_role;
+
+comment on table ledger_private.transactions is
+'Postings, append-only, each with its idempotency key.';
+comment on column ledger_private.transactions.effective_on is 'Value date.';
+comment on column ledger_private.transactions.request_hash is
+'SHA-256 of the request that used the idempotency key.';
+comment on column ledger_private.transactions.external_id is
+'A reference of the caller''s; need not be unique.';
+comment on column ledger_private.transactions.xid is
+'Database transaction: the order of the change feed.';
 
 -- sql/seed/currencies.sql
 
@@ -1092,7 +1225,8 @@ $$;
 comment on function ledger.account_register is
 $$Return the entries of an account with running balances, newest first.
 
-page_size: 1 to 1000 lines. before: the cursor of the last line seen, for the next page. Viewers and up.$$;
+page_size: 1 to 1000 lines. before: the cursor of the last line seen, for the next page. Viewers
+and up.$$;
 
 revoke execute on function ledger.account_register from public, anon, authenticated, service_role;
 grant execute on function ledger.account_register to authenticated, service_role;
@@ -1129,8 +1263,8 @@ $$;
 comment on function ledger.get_balances is
 $$Return current balances of a book by account id, in minor units.
 
-account_ids: only these; unknown ones are left out. The API returns at most 1,000 rows a call: page a larger book by
-passing account_ids. Viewers and up.$$;
+account_ids: only these; unknown ones are left out. The API returns at most 1,000 rows a call:
+page a larger book by passing account_ids. Viewers and up.$$;
 
 revoke execute on function ledger.get_balances from public, anon, authenticated, service_role;
 grant execute on function ledger.get_balances to authenticated, service_role;
@@ -1168,7 +1302,8 @@ $$;
 comment on function ledger.statement is
 $$Return the statement of an account for value dates from_date to to_date, both included.
 
-Lines stand in value-date order with balances that run from opening to closing, in minor units. Viewers and up.$$;
+Lines stand in value-date order with balances that run from opening to closing, in minor units.
+Viewers and up.$$;
 
 revoke execute on function ledger.statement from public, anon, authenticated, service_role;
 grant execute on function ledger.statement to authenticated, service_role;
@@ -1199,7 +1334,8 @@ $$;
 comment on function ledger.verify_book is
 $$Recompute a book from its entries and compare: sums, running balances, hash chains, limits.
 
-Every check returns one row, ok or with its first offenders in details. Reads every entry of the book. Viewers and up.$$;
+Every check returns one row, ok or with its first offenders in details. Reads every entry of the
+book. Viewers and up.$$;
 
 revoke execute on function ledger.verify_book from public, anon, authenticated, service_role;
 grant execute on function ledger.verify_book to authenticated, service_role;
@@ -1208,8 +1344,8 @@ grant execute on function ledger.verify_book to authenticated, service_role;
 
 -- ledger_private.raise_error: the one way an error leaves the ledger.
 --
--- PostgREST takes sqlstate PGRST apart into an HTTP status, headers and a body; a SQL caller finds the same JSON in the
--- message. An unknown code is a defect of ours and says so.
+-- PostgREST takes sqlstate PGRST apart into an HTTP status, headers and a body; a SQL caller finds
+-- the same JSON in the message. An unknown code is a defect of ours and says so.
 
 create or replace function ledger_private.raise_error(code text, details jsonb default '{}')
 returns void
@@ -1244,8 +1380,35 @@ $$Raise an error of the catalogue.
 
 details: the facts of this case, as a JSON object.$$;
 
-revoke execute on function ledger_private.raise_error from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.raise_error
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.raise_error to authenticated, service_role;
+
+-- functions/ledger_private/register_lines.sql
+
+-- ledger_private.register_lines: an account's entries with the words of their transactions. Runs as
+-- the caller; without settings of its own, so that Postgres inlines it and a page costs a page.
+
+create or replace function ledger_private.register_lines(book_id uuid, account_id uuid)
+returns setof ledger.register_line
+language sql
+stable
+security invoker
+as $$
+    select
+        e.transaction_id, e.leg, t.kind, e.booked_at, t.effective_on, t.description,
+        e.amount, e.balance_after, e.version, 'v' || e.version
+    from ledger_private.entries as e
+    inner join ledger_private.transactions as t on t.book_id = e.book_id and t.id = e.transaction_id
+    where e.book_id = register_lines.book_id and e.account_id = register_lines.account_id and e.slot = 0;
+$$;
+
+comment on function ledger_private.register_lines is
+'Return the register of an account, unordered: page it from outside.';
+
+revoke execute on function ledger_private.register_lines
+from public, anon, authenticated, service_role;
+grant execute on function ledger_private.register_lines to authenticated, service_role;
 
 -- sql/ledger/currencies.sql
 
@@ -1280,7 +1443,8 @@ select
     e.booked_at
 from ledger_private.entries as e;
 
-comment on view ledger.entries is 'Entries of your books: signed amounts and running balances, in minor units.';
+comment on view ledger.entries is
+'Entries of your books: signed amounts and running balances, in minor units.';
 
 revoke all on table ledger.entries from public, anon, authenticated, service_role;
 grant select on table ledger.entries to authenticated, service_role;
@@ -1301,12 +1465,38 @@ create type ledger.receipt as (
 );
 
 comment on type ledger.receipt is
-'Proof of a posting. replayed: the idempotency key was used before and this is the first receipt again.';
+$$Proof of a posting. replayed: the idempotency key was used before and this is the first receipt
+again.$$;
+
+-- sql/ledger/transactions.sql
+
+-- Transactions as callers see them.
+
+create view ledger.transactions with (security_invoker = true) as
+select
+    t.id,
+    t.book_id,
+    t.kind,
+    t.effective_on,
+    t.posted_at,
+    t.description,
+    t.idempotency_key,
+    t.external_id,
+    t.reverses_id,
+    t.metadata,
+    t.created_by
+from ledger_private.transactions as t;
+
+comment on view ledger.transactions is 'Transactions of your books.';
+
+revoke all on table ledger.transactions from public, anon, authenticated, service_role;
+grant select on table ledger.transactions to authenticated, service_role;
 
 -- sql/ledger_private/books.sql
 
--- A book is a set of accounts that balance among themselves: a household, a company, one wallet app. It is the tenant:
--- every other table has its id first in every key, so that a book can live on one shard.
+-- A book is a set of accounts that balance among themselves: a household, a company, one wallet
+-- app. It is the tenant: every other table has its id first in every key, so that a book can live
+-- on one shard.
 
 create table ledger_private.books (
     id uuid not null,
@@ -1316,9 +1506,14 @@ create table ledger_private.books (
     created_at timestamptz not null default clock_timestamp(),
     request_hash bytea not null,
     constraint books_pkey primary key (id),
-    constraint books_base_currency_fkey foreign key (base_currency) references ledger_private.currencies (code),
+    constraint books_base_currency_fkey foreign key (base_currency)
+    references ledger_private.currencies (code),
     constraint books_name_length check (octet_length(name) between 1 and 255)
 );
+
+create trigger books_are_kept
+before delete or truncate on ledger_private.books
+for each statement execute function ledger_private.refuse_change();
 
 alter table ledger_private.books enable row level security;
 create policy books_of_members on ledger_private.books for select to authenticated
@@ -1328,70 +1523,8 @@ revoke all on table ledger_private.books from public, anon, authenticated, servi
 grant select on table ledger_private.books to authenticated, service_role;
 
 comment on table ledger_private.books is 'Books: the tenants. Archived ones take no more bookings.';
-comment on column ledger_private.books.request_hash is 'SHA-256 of the call that made it: tells a repeat from another.';
-
--- sql/ledger_private/transactions.sql
-
--- One row a posting: what happened, when, by whom, and under which idempotency key. The row is also the lock between
--- duplicates: it is inserted first, and the second sender waits on its unique key.
---
--- Append-only, but for the words: description, external_id and metadata can be erased by the owner of the schema, since
--- no hash covers them.
-
-create table ledger_private.transactions (
-    book_id uuid not null,
-    id uuid not null,
-    kind text not null,
-    effective_on date not null,
-    posted_at timestamptz not null default clock_timestamp(),
-    description text,
-    idempotency_key text,
-    request_hash bytea,
-    external_id text,
-    reverses_id uuid,
-    metadata jsonb not null default '{}',
-    created_by uuid,
-    xid xid8 not null default pg_current_xact_id(),
-    constraint transactions_pkey primary key (book_id, id),
-    constraint transactions_idempotency_key_key unique (book_id, idempotency_key),
-    constraint transactions_book_id_fkey foreign key (book_id) references ledger_private.books (id),
-    constraint transactions_kind_known check (kind in ('transfer')),
-    constraint transactions_effective_on_range check (effective_on between '0001-01-01' and '9999-12-31'),
-    constraint transactions_description_length check (octet_length(description) <= 1000),
-    constraint transactions_idempotency_key_length check (octet_length(idempotency_key) between 1 and 255),
-    constraint transactions_key_is_hashed check ((idempotency_key is null) = (request_hash is null)),
-    constraint transactions_external_id_length check (octet_length(external_id) between 1 and 255),
-    constraint transactions_metadata_is_object check (
-        jsonb_typeof(metadata) = 'object' and octet_length(metadata::text) <= 16384
-    )
-);
-
--- Callers look their own references up.
-create index transactions_external_id_idx on ledger_private.transactions (book_id, external_id)
-where external_id is not null;
-
-create trigger transactions_are_kept
-before delete or truncate on ledger_private.transactions
-for each statement execute function ledger_private.refuse_change();
-
-create trigger transactions_are_final
-before update of
-book_id, id, kind, effective_on, posted_at, idempotency_key, request_hash, reverses_id, created_by, xid
-on ledger_private.transactions
-for each statement execute function ledger_private.refuse_change();
-
-alter table ledger_private.transactions enable row level security;
-create policy transactions_of_members on ledger_private.transactions for select to authenticated
-using (book_id = any((select ledger_private.my_books())::uuid []));
-
-revoke all on table ledger_private.transactions from public, anon, authenticated, service_role;
-grant select on table ledger_private.transactions to authenticated, service_role;
-
-comment on table ledger_private.transactions is 'Postings, append-only, each with its idempotency key.';
-comment on column ledger_private.transactions.effective_on is 'Value date.';
-comment on column ledger_private.transactions.request_hash is 'SHA-256 of the request that used the idempotency key.';
-comment on column ledger_private.transactions.external_id is 'A reference of the caller''s; need not be unique.';
-comment on column ledger_private.transactions.xid is 'Database transaction: the order of the change feed.';
+comment on column ledger_private.books.request_hash is
+'SHA-256 of the call that made it: tells a repeat from another.';
 
 -- functions/ledger/find_transaction.sql
 
@@ -1427,8 +1560,8 @@ $$;
 comment on function ledger.find_transaction is
 $$Return the receipt of the transaction that used an idempotency key.
 
-Settles what became of a call whose answer was lost: transaction_not_found means that nothing was posted by a call that
-has ended. Viewers and up.$$;
+Settles what became of a call whose answer was lost: transaction_not_found means that nothing was
+posted by a call that has ended. Viewers and up.$$;
 
 revoke execute on function ledger.find_transaction from public, anon, authenticated, service_role;
 grant execute on function ledger.find_transaction to authenticated, service_role;
@@ -1437,13 +1570,13 @@ grant execute on function ledger.find_transaction to authenticated, service_role
 
 -- ledger_private.post_transfer: the engine behind ledger.transfer.
 --
--- Guard, lock, check, write, return. Locks in the global order: the book, the transaction's row (its key is the lock
--- between duplicates), the two balance rows sorted by account. What is checked is read after the locks, in a later
--- statement: at read committed that is a new snapshot, so nobody can have changed it since. A stronger level works too,
--- and may end in 40001.
+-- Guard, lock, check, write, return. Locks in the global order: the book, the transaction's row
+-- (its key is the lock between duplicates), the two balance rows sorted by account. What is checked
+-- is read after the locks, in a later statement: at read committed that is a new snapshot, so
+-- nobody can have changed it since. A stronger level works too, and may end in 40001.
 --
--- A replay is answered before the state of the book or of the accounts is looked at: the money moved then, whatever has
--- been closed since.
+-- A replay is answered before the state of the book or of the accounts is looked at: the money
+-- moved then, whatever has been closed since.
 --
 -- Tests   tests/integration/ledger/test_transfer.py
 
@@ -1463,7 +1596,10 @@ language plpgsql
 volatile
 security definer
 set search_path = ''
+set enable_seqscan = off
 as $$
+-- on conflict names a column as a parameter is named; parameters are qualified everywhere.
+#variable_conflict use_column
 declare
     v_max constant bigint := 9007199254740991;
     v_user uuid;
@@ -1478,16 +1614,22 @@ declare
     v_to_hash bytea;
 begin
     if post_transfer.amount is null or post_transfer.amount not between 1 and v_max then
-        perform ledger_private.raise_error('invalid_amount', jsonb_build_object('amount', post_transfer.amount));
+        perform ledger_private.raise_error(
+            'invalid_amount', jsonb_build_object('amount', post_transfer.amount)
+        );
     elsif post_transfer.from_account_id = post_transfer.to_account_id then
-        perform ledger_private.raise_error('same_account', jsonb_build_object('account_id', post_transfer.to_account_id));
+        perform ledger_private.raise_error(
+            'same_account', jsonb_build_object('account_id', post_transfer.to_account_id)
+        );
     end if;
     v_bad_argument := ledger_private.bad_posting_argument(
         post_transfer.idempotency_key, post_transfer.effective_on, post_transfer.description,
         post_transfer.external_id, post_transfer.metadata
     );
     if v_bad_argument is not null then
-        perform ledger_private.raise_error('invalid_argument', jsonb_build_object('argument', v_bad_argument));
+        perform ledger_private.raise_error(
+            'invalid_argument', jsonb_build_object('argument', v_bad_argument)
+        );
     end if;
 
     v_user := ledger_private.enter_book(post_transfer.book_id, 'editor', allow_archived => true);
@@ -1513,11 +1655,13 @@ begin
             post_transfer.idempotency_key, v_request_hash, post_transfer.external_id,
             coalesce(post_transfer.metadata, '{}'), v_user
         )
-        on conflict on constraint transactions_idempotency_key_key do nothing
+        on conflict (book_id, idempotency_key) where idempotency_key is not null do nothing
         returning t.posted_at into v_posted_at;
 
         if v_posted_at is null then
-            return ledger_private.replay(post_transfer.book_id, post_transfer.idempotency_key, v_request_hash);
+            return ledger_private.replay(
+                post_transfer.book_id, post_transfer.idempotency_key, v_request_hash
+            );
         end if;
 
         perform
@@ -1543,14 +1687,20 @@ begin
         tb.posted as to_posted, tb.version as to_version, tb.hash as to_hash, tb.booked_at as to_booked_at
     into v_accounts
     from ledger_private.books as k
-    left join ledger_private.accounts as fa on fa.book_id = k.id and fa.id = post_transfer.from_account_id
-    left join ledger_private.balances as fb on fb.book_id = k.id and fb.account_id = fa.id and fb.slot = 0
-    left join ledger_private.accounts as ta on ta.book_id = k.id and ta.id = post_transfer.to_account_id
-    left join ledger_private.balances as tb on tb.book_id = k.id and tb.account_id = ta.id and tb.slot = 0
+    left join ledger_private.accounts as fa
+        on fa.book_id = k.id and fa.id = post_transfer.from_account_id
+    left join ledger_private.balances as fb
+        on fb.book_id = k.id and fb.account_id = post_transfer.from_account_id and fb.slot = 0
+    left join ledger_private.accounts as ta
+        on ta.book_id = k.id and ta.id = post_transfer.to_account_id
+    left join ledger_private.balances as tb
+        on tb.book_id = k.id and tb.account_id = post_transfer.to_account_id and tb.slot = 0
     where k.id = post_transfer.book_id;
 
     if v_accounts.archived then
-        perform ledger_private.raise_error('book_archived', jsonb_build_object('book_id', post_transfer.book_id));
+        perform ledger_private.raise_error(
+            'book_archived', jsonb_build_object('book_id', post_transfer.book_id)
+        );
     elsif v_accounts.from_id is null then
         perform ledger_private.raise_error(
             'account_not_found', jsonb_build_object('account_id', post_transfer.from_account_id)
@@ -1648,14 +1798,17 @@ $$;
 comment on function ledger_private.post_transfer is
 'Move money between two accounts of a book: the engine of ledger.transfer. Amounts in minor units.';
 
-revoke execute on function ledger_private.post_transfer from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.post_transfer
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.post_transfer to authenticated, service_role;
 
 -- functions/ledger_private/receipt_of.sql
 
--- ledger_private.receipt_of: the receipt of a transaction that is already there, with the balances of that time.
+-- ledger_private.receipt_of: the receipt of a transaction that is already there, with the balances
+-- of that time.
 --
--- Invoker: inside the engine it reads as the owner, from `ledger` as the caller, under row level security.
+-- Invoker: inside the engine it reads as the owner, from `ledger` as the caller, under row level
+-- security.
 
 create or replace function ledger_private.receipt_of(book_id uuid, transaction_id uuid)
 returns ledger.receipt
@@ -1676,40 +1829,21 @@ as $$
     where t.book_id = receipt_of.book_id and t.id = receipt_of.transaction_id;
 $$;
 
-comment on function ledger_private.receipt_of is 'Return the stored receipt of a transaction, marked as replayed.';
+comment on function ledger_private.receipt_of is
+'Return the stored receipt of a transaction, marked as replayed.';
 
 revoke execute on function ledger_private.receipt_of from public, anon, authenticated, service_role;
 grant execute on function ledger_private.receipt_of to authenticated, service_role;
-
--- functions/ledger_private/register_lines.sql
-
--- ledger_private.register_lines: an account's entries with the words of their transactions. Runs as the caller; without
--- settings of its own, so that Postgres inlines it and a page costs a page.
-
-create or replace function ledger_private.register_lines(book_id uuid, account_id uuid)
-returns setof ledger.register_line
-language sql
-stable
-security invoker
-as $$
-    select
-        e.transaction_id, e.leg, t.kind, e.booked_at, t.effective_on, t.description,
-        e.amount, e.balance_after, e.version, 'v' || e.version
-    from ledger_private.entries as e
-    inner join ledger_private.transactions as t on t.book_id = e.book_id and t.id = e.transaction_id
-    where e.book_id = register_lines.book_id and e.account_id = register_lines.account_id and e.slot = 0;
-$$;
-
-comment on function ledger_private.register_lines is 'Return the register of an account, unordered: page it from outside.';
-
-revoke execute on function ledger_private.register_lines from public, anon, authenticated, service_role;
-grant execute on function ledger_private.register_lines to authenticated, service_role;
 
 -- functions/ledger_private/replay.sql
 
 -- ledger_private.replay: the answer to an idempotency key that is taken. Called by the engine only.
 
-create or replace function ledger_private.replay(book_id uuid, idempotency_key text, request_hash bytea)
+create or replace function ledger_private.replay(
+    book_id uuid,
+    idempotency_key text,
+    request_hash bytea
+)
 returns ledger.receipt
 language plpgsql
 volatile
@@ -1733,7 +1867,8 @@ begin
 end;
 $$;
 
-comment on function ledger_private.replay is 'Return the first receipt of a key, or refuse a different request.';
+comment on function ledger_private.replay is
+'Return the first receipt of a key, or refuse a different request.';
 
 revoke execute on function ledger_private.replay from public, anon, authenticated, service_role;
 
@@ -1755,34 +1890,10 @@ comment on view ledger.books is 'Books that you are a member of.';
 revoke all on table ledger.books from public, anon, authenticated, service_role;
 grant select on table ledger.books to authenticated, service_role;
 
--- sql/ledger/transactions.sql
-
--- Transactions as callers see them.
-
-create view ledger.transactions with (security_invoker = true) as
-select
-    t.id,
-    t.book_id,
-    t.kind,
-    t.effective_on,
-    t.posted_at,
-    t.description,
-    t.idempotency_key,
-    t.external_id,
-    t.reverses_id,
-    t.metadata,
-    t.created_by
-from ledger_private.transactions as t;
-
-comment on view ledger.transactions is 'Transactions of your books.';
-
-revoke all on table ledger.transactions from public, anon, authenticated, service_role;
-grant select on table ledger.transactions to authenticated, service_role;
-
 -- sql/ledger_private/accounts.sql
 
--- What can hold money: its type, currency, limits and state. The money itself is in balances, a narrow row that every
--- posting updates; this one changes rarely and is only read by postings.
+-- What can hold money: its type, currency, limits and state. The money itself is in balances, a
+-- narrow row that every posting updates; this one changes rarely and is only read by postings.
 
 create table ledger_private.accounts (
     book_id uuid not null,
@@ -1801,14 +1912,16 @@ create table ledger_private.accounts (
     created_at timestamptz not null default clock_timestamp(),
     request_hash bytea not null,
     constraint accounts_pkey primary key (book_id, id),
-    constraint accounts_code_key unique (book_id, code),
     constraint accounts_book_id_fkey foreign key (book_id) references ledger_private.books (id),
-    constraint accounts_currency_fkey foreign key (currency) references ledger_private.currencies (code),
+    constraint accounts_currency_fkey foreign key (currency)
+    references ledger_private.currencies (code),
     constraint accounts_code_is_path check (
         octet_length(code) <= 255 and code ~ '^[^:[:cntrl:]]+(:[^:[:cntrl:]]+)*$'
     ),
     constraint accounts_name_length check (octet_length(name) between 1 and 255),
-    constraint accounts_type_known check (type in ('asset', 'liability', 'income', 'expense', 'equity')),
+    constraint accounts_type_known check (
+        type in ('asset', 'liability', 'income', 'expense', 'equity')
+    ),
     constraint accounts_status_known check (status in ('open', 'frozen', 'closed')),
     constraint accounts_limits_range check (
         min_balance between -9007199254740991 and 9007199254740991
@@ -1822,9 +1935,18 @@ create table ledger_private.accounts (
     )
 );
 
+-- Partial, so that it never serves a search by id: while the table is small its plan would cost the
+-- same, and a session keeps the plan when the table has grown.
+create unique index accounts_code_key on ledger_private.accounts (book_id, code)
+where code is not null;
+
 -- Callers look their own references up.
 create index accounts_external_id_idx on ledger_private.accounts (book_id, external_id)
 where external_id is not null;
+
+create trigger accounts_are_kept
+before delete or truncate on ledger_private.accounts
+for each statement execute function ledger_private.refuse_change();
 
 alter table ledger_private.accounts enable row level security;
 create policy accounts_of_members on ledger_private.accounts for select to authenticated
@@ -1833,19 +1955,25 @@ using (book_id = any((select ledger_private.my_books())::uuid []));
 revoke all on table ledger_private.accounts from public, anon, authenticated, service_role;
 grant select on table ledger_private.accounts to authenticated, service_role;
 
-comment on table ledger_private.accounts is 'Accounts: type, currency, limits, state. Balances stand apart.';
-comment on column ledger_private.accounts.code is 'Path such as assets:bank:checking; unique in its book.';
-comment on column ledger_private.accounts.min_balance is 'Floor of posted − held in minor units; null: none.';
-comment on column ledger_private.accounts.max_balance is 'Ceiling of posted in minor units; null: none.';
-comment on column ledger_private.accounts.payable is 'Whether those who hold other accounts of the book may pay into it.';
+comment on table ledger_private.accounts is
+'Accounts: type, currency, limits, state. Balances stand apart.';
+comment on column ledger_private.accounts.code is
+'Path such as assets:bank:checking; unique in its book.';
+comment on column ledger_private.accounts.min_balance is
+'Floor of posted − held in minor units; null: none.';
+comment on column ledger_private.accounts.max_balance is
+'Ceiling of posted in minor units; null: none.';
+comment on column ledger_private.accounts.payable is
+'Whether those who hold other accounts of the book may pay into it.';
 comment on column ledger_private.accounts.slots is 'Number of balance rows.';
 comment on column ledger_private.accounts.request_hash is
 'SHA-256 of the call that made it: tells a repeat from another.';
 
 -- sql/ledger_private/balances.sql
 
--- The current balance of an account, and the lock that every posting takes. One row an account and slot, narrow, with
--- free space in its page: an update that touches no index stays on it (HOT) and leaves nothing to vacuum.
+-- The current balance of an account, and the lock that every posting takes. One row an account and
+-- slot, narrow, with free space in its page: an update that touches no index stays on it (HOT) and
+-- leaves nothing to vacuum.
 --
 -- posted, version, booked_at and hash repeat what the last entry says; verify_book compares them.
 
@@ -1872,16 +2000,20 @@ using (book_id = any((select ledger_private.my_books())::uuid []));
 revoke all on table ledger_private.balances from public, anon, authenticated, service_role;
 grant select on table ledger_private.balances to authenticated, service_role;
 
-comment on table ledger_private.balances is 'Current balance of each account; the row that a posting locks.';
+comment on table ledger_private.balances is
+'Current balance of each account; the row that a posting locks.';
 comment on column ledger_private.balances.version is 'Number of entries so far.';
-comment on column ledger_private.balances.hash is 'Hash of the last entry; 32 zero bytes before the first.';
+comment on column ledger_private.balances.hash is
+'Hash of the last entry; 32 zero bytes before the first.';
 
 -- sql/ledger_private/book_members.sql
 
--- Who may do what in a book. Viewers read, editors also post, owners also manage members and limits.
+-- Who may do what in a book. Viewers read, editors also post, owners also manage members and
+-- limits.
 --
--- Rows change only under the exclusive lock of their book, so that a posting that has just read its role is not
--- overtaken. Deleting a user removes her membership: a book without an owner is left to service_role.
+-- Rows change only under the exclusive lock of their book, so that a posting that has just read its
+-- role is not overtaken. Deleting a user removes her membership: a book without an owner is left to
+-- service_role.
 
 create table ledger_private.book_members (
     book_id uuid not null,
@@ -1890,7 +2022,8 @@ create table ledger_private.book_members (
     created_at timestamptz not null default clock_timestamp(),
     constraint book_members_pkey primary key (book_id, user_id),
     constraint book_members_book_id_fkey foreign key (book_id) references ledger_private.books (id),
-    constraint book_members_user_id_fkey foreign key (user_id) references auth.users (id) on delete cascade,
+    constraint book_members_user_id_fkey foreign key (user_id)
+    references auth.users (id) on delete cascade,
     constraint book_members_role_known check (role in ('owner', 'editor', 'viewer'))
 );
 
@@ -1910,10 +2043,11 @@ comment on table ledger_private.book_members is 'Roles of users in books: owner,
 
 -- ledger.transfer: move money from one account to another.
 --
--- Read committed on purpose: the funds check reads rows that this call has locked, so it can neither be fooled nor fail
--- for concurrency. Safe to retry under the same idempotency_key.
+-- Read committed on purpose: the funds check reads rows that this call has locked, so it can
+-- neither be fooled nor fail for concurrency. Safe to retry under the same idempotency_key.
 --
--- Raises  book_not_found, forbidden, account_not_found, invalid_amount, invalid_argument, same_account, account_frozen,
+-- Raises  book_not_found, forbidden, account_not_found, invalid_amount, invalid_argument,
+--         same_account, account_frozen,
 --         account_closed, currency_mismatch, insufficient_funds, limit_exceeded, amount_out_of_range,
 --         idempotency_mismatch, book_archived, busy
 -- Tests   tests/integration/ledger/test_transfer.py
@@ -1947,17 +2081,18 @@ $$;
 comment on function ledger.transfer is
 $$Move money from one account of a book to another.
 
-Both accounts must be open and of one currency. amount: minor units, 1234 is 12.34 where the currency has two places.
-effective_on: the value date, today in UTC where missing. Repeating the call with the same idempotency_key returns the
-first receipt. Editors and owners.$$;
+Both accounts must be open and of one currency. amount: minor units, 1234 is 12.34 where the
+currency has two places. effective_on: the value date, today in UTC where missing. Repeating the
+call with the same idempotency_key returns the first receipt. Editors and owners.$$;
 
 revoke execute on function ledger.transfer from public, anon, authenticated, service_role;
 grant execute on function ledger.transfer to authenticated, service_role;
 
 -- functions/ledger_private/check_balances.sql
 
--- ledger_private.check_balances: the half of verify_book that compares balances with the last entries. Runs as the
--- caller. A cut tail shows here: the balance still knows version and hash of what is gone.
+-- ledger_private.check_balances: the half of verify_book that compares balances with the last
+-- entries. Runs as the caller. A cut tail shows here: the balance still knows version and hash of
+-- what is gone.
 
 create or replace function ledger_private.check_balances(book_id uuid)
 returns setof ledger.check_result
@@ -2012,17 +2147,20 @@ as $$
     order by k.position;
 $$;
 
-comment on function ledger_private.check_balances is 'Check the balances of a book against its entries and limits.';
+comment on function ledger_private.check_balances is
+'Check the balances of a book against its entries and limits.';
 
-revoke execute on function ledger_private.check_balances from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.check_balances
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.check_balances to authenticated, service_role;
 
 -- functions/ledger_private/check_entries.sql
 
 -- ledger_private.check_entries: the half of verify_book that reads every entry. Runs as the caller.
 --
--- One pass in chain order: each entry is compared with the one before it in its account and slot. Order and numbers come
--- first, then what they carry, so that a deletion, a change and a swap each show by name.
+-- One pass in chain order: each entry is compared with the one before it in its account and slot.
+-- Order and numbers come first, then what they carry, so that a deletion, a change and a swap each
+-- show by name.
 
 create or replace function ledger_private.check_entries(book_id uuid)
 returns setof ledger.check_result
@@ -2045,7 +2183,8 @@ as $$
                 e.booked_at, t.effective_on, a.currency
             ) as hashes
         from ledger_private.entries as e
-        left join ledger_private.transactions as t on t.book_id = e.book_id and t.id = e.transaction_id
+        left join ledger_private.transactions as t
+            on t.book_id = e.book_id and t.id = e.transaction_id
         left join ledger_private.accounts as a on a.book_id = e.book_id and a.id = e.account_id
         where e.book_id = check_entries.book_id
         window chain as (partition by e.account_id, e.slot order by e.version)
@@ -2101,16 +2240,19 @@ as $$
     order by n.position;
 $$;
 
-comment on function ledger_private.check_entries is 'Check the entries of a book against each other and their parents.';
+comment on function ledger_private.check_entries is
+'Check the entries of a book against each other and their parents.';
 
-revoke execute on function ledger_private.check_entries from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.check_entries
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.check_entries to authenticated, service_role;
 
 -- functions/ledger_private/create_book.sql
 
 -- ledger_private.create_book: the engine behind ledger.create_book.
 --
--- The id is the lock between duplicates, as an idempotency key is: the second caller waits on the primary key.
+-- The id is the lock between duplicates, as an idempotency key is: the second caller waits on the
+-- primary key.
 
 create or replace function ledger_private.create_book(name text, base_currency text, id uuid)
 returns ledger.books
@@ -2161,15 +2303,17 @@ begin
 end;
 $$;
 
-comment on function ledger_private.create_book is 'Create a book: the engine of ledger.create_book.';
+comment on function ledger_private.create_book is
+'Create a book: the engine of ledger.create_book.';
 
-revoke execute on function ledger_private.create_book from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.create_book
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.create_book to authenticated, service_role;
 
 -- functions/ledger_private/update_book.sql
 
--- ledger_private.update_book: the engine behind ledger.update_book. Under the exclusive lock: a posting that has read
--- the book as open must end first.
+-- ledger_private.update_book: the engine behind ledger.update_book. Under the exclusive lock: a
+-- posting that has read the book as open must end first.
 
 create or replace function ledger_private.update_book(book_id uuid, name text, archived boolean)
 returns ledger.books
@@ -2184,7 +2328,9 @@ begin
     perform ledger_private.check_argument(
         'name', update_book.name is null or octet_length(update_book.name) between 1 and 255, '1 to 255 bytes'
     );
-    perform ledger_private.enter_book(update_book.book_id, 'owner', exclusive => true, allow_archived => true);
+    perform ledger_private.enter_book(
+        update_book.book_id, 'owner', exclusive => true, allow_archived => true
+    );
 
     update ledger_private.books as b
     set
@@ -2199,14 +2345,17 @@ begin
 end;
 $$;
 
-comment on function ledger_private.update_book is 'Rename or archive a book: the engine of ledger.update_book.';
+comment on function ledger_private.update_book is
+'Rename or archive a book: the engine of ledger.update_book.';
 
-revoke execute on function ledger_private.update_book from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.update_book
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.update_book to authenticated, service_role;
 
 -- sql/ledger/accounts.sql
 
--- Accounts with their current balances, as callers see them; also what the account functions return.
+-- Accounts with their current balances, as callers see them; also what the account functions
+-- return.
 
 create view ledger.accounts with (security_invoker = true) as
 select
@@ -2230,7 +2379,8 @@ select
     b.posted - b.held - a.min_balance as available,
     b.version
 from ledger_private.accounts as a
-inner join ledger_private.balances as b on b.book_id = a.book_id and b.account_id = a.id and b.slot = 0;
+inner join ledger_private.balances as b
+    on b.book_id = a.book_id and b.account_id = a.id and b.slot = 0;
 
 comment on view ledger.accounts is 'Accounts of your books with current balances, in minor units.';
 
@@ -2280,8 +2430,9 @@ $$;
 comment on function ledger.create_book is
 $$Create a book and make the caller its owner.
 
-name: 1 to 255 bytes. base_currency: a code of currencies. id: the caller's own, so that a repeat returns the book of the
-first call. Called as service_role the book has no member yet: see set_member.$$;
+name: 1 to 255 bytes. base_currency: a code of currencies. id: the caller's own, so that a repeat
+returns the book of the first call. Called as service_role the book has no member yet: see
+set_member.$$;
 
 revoke execute on function ledger.create_book from public, anon, authenticated, service_role;
 grant execute on function ledger.create_book to authenticated, service_role;
@@ -2315,7 +2466,8 @@ $$;
 comment on function ledger.get_balance is
 $$Return the current balance of an account, in minor units.
 
-available: posted − held − floor, null without a floor. version: number of entries so far. Viewers and up.$$;
+available: posted − held − floor, null without a floor. version: number of entries so far. Viewers
+and up.$$;
 
 revoke execute on function ledger.get_balance from public, anon, authenticated, service_role;
 grant execute on function ledger.get_balance to authenticated, service_role;
@@ -2353,7 +2505,8 @@ grant execute on function ledger.update_book to authenticated, service_role;
 
 -- functions/ledger_private/find_account.sql
 
--- ledger_private.find_account: an account for those who may see it. Runs as the caller: row level security decides.
+-- ledger_private.find_account: an account for those who may see it. Runs as the caller: row level
+-- security decides.
 
 create or replace function ledger_private.find_account(book_id uuid, account_id uuid)
 returns ledger.accounts
@@ -2379,17 +2532,20 @@ begin
 end;
 $$;
 
-comment on function ledger_private.find_account is 'Return an account, or raise book_not_found or account_not_found.';
+comment on function ledger_private.find_account is
+'Return an account, or raise book_not_found or account_not_found.';
 
-revoke execute on function ledger_private.find_account from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.find_account
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.find_account to authenticated, service_role;
 
 -- functions/ledger_private/lock_account.sql
 
--- ledger_private.lock_account: stop every posting on an account, for a change of its state or limits. Called by definer
--- functions only, after enter_book.
+-- ledger_private.lock_account: stop every posting on an account, for a change of its state or
+-- limits. Called by definer functions only, after enter_book.
 --
--- Postings do not lock the account's row, they read it after locking a balance row: so this locks all of those.
+-- Postings do not lock the account's row, they read it after locking a balance row: so this locks
+-- all of those.
 
 create or replace function ledger_private.lock_account(book_id uuid, account_id uuid)
 returns ledger.accounts
@@ -2408,7 +2564,9 @@ begin
         order by b.account_id, b.slot
         for no key update;
     exception when lock_not_available then
-        perform ledger_private.raise_error('busy', jsonb_build_object('account_id', lock_account.account_id));
+        perform ledger_private.raise_error(
+            'busy', jsonb_build_object('account_id', lock_account.account_id)
+        );
     end;
 
     select a.* into v_account
@@ -2424,15 +2582,18 @@ begin
 end;
 $$;
 
-comment on function ledger_private.lock_account is 'Lock every balance row of an account, then read the account.';
+comment on function ledger_private.lock_account is
+'Lock every balance row of an account, then read the account.';
 
-revoke execute on function ledger_private.lock_account from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.lock_account
+from public, anon, authenticated, service_role;
 
 -- functions/ledger_private/open_account.sql
 
 -- ledger_private.open_account: the engine behind ledger.open_account.
 --
--- The id is the lock between duplicates, as an idempotency key is: the second caller waits on the primary key.
+-- The id is the lock between duplicates, as an idempotency key is: the second caller waits on the
+-- primary key.
 
 create or replace function ledger_private.open_account(
     book_id uuid,
@@ -2510,12 +2671,15 @@ begin
         end if;
     exception
         when unique_violation then
-            -- A concurrent repeat of this very call may meet its twin on the code before it does on the id.
+            -- A concurrent repeat of this very call may meet its twin on the code before it does on
+            -- the id.
             if not exists (
                 select from ledger_private.accounts as a
                 where a.book_id = open_account.book_id and a.id = v_id
             ) then
-                perform ledger_private.raise_error('duplicate_code', jsonb_build_object('code', open_account.code));
+                perform ledger_private.raise_error(
+                    'duplicate_code', jsonb_build_object('code', open_account.code)
+                );
             end if;
         when lock_not_available then
             perform ledger_private.raise_error('busy', jsonb_build_object('id', v_id));
@@ -2533,15 +2697,17 @@ begin
 end;
 $$;
 
-comment on function ledger_private.open_account is 'Open an account: the engine of ledger.open_account.';
+comment on function ledger_private.open_account is
+'Open an account: the engine of ledger.open_account.';
 
-revoke execute on function ledger_private.open_account from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.open_account
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.open_account to authenticated, service_role;
 
 -- functions/ledger_private/remove_member.sql
 
--- ledger_private.remove_member: the engine behind ledger.remove_member. Under the exclusive lock: a posting of hers that
--- has read her role must end first.
+-- ledger_private.remove_member: the engine behind ledger.remove_member. Under the exclusive lock: a
+-- posting of hers that has read her role must end first.
 
 create or replace function ledger_private.remove_member(book_id uuid, user_id uuid)
 returns ledger.members
@@ -2561,7 +2727,9 @@ begin
     returning m.book_id, m.user_id, m.role, m.created_at into v_member;
 
     if v_member.user_id is null then
-        perform ledger_private.raise_error('member_not_found', jsonb_build_object('user_id', remove_member.user_id));
+        perform ledger_private.raise_error(
+            'member_not_found', jsonb_build_object('user_id', remove_member.user_id)
+        );
     end if;
     return v_member;
 end;
@@ -2570,15 +2738,20 @@ $$;
 comment on function ledger_private.remove_member is
 'Take a user out of a book: the engine of ledger.remove_member. Returns what she was.';
 
-revoke execute on function ledger_private.remove_member from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.remove_member
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.remove_member to authenticated, service_role;
 
 -- functions/ledger_private/set_account_status.sql
 
--- ledger_private.set_account_status: the engine behind freeze_account and unfreeze_account. Repeating it changes
--- nothing; a closed account stays closed.
+-- ledger_private.set_account_status: the engine behind freeze_account and unfreeze_account.
+-- Repeating it changes nothing; a closed account stays closed.
 
-create or replace function ledger_private.set_account_status(book_id uuid, account_id uuid, status text)
+create or replace function ledger_private.set_account_status(
+    book_id uuid,
+    account_id uuid,
+    status text
+)
 returns ledger.accounts
 language plpgsql
 volatile
@@ -2588,12 +2761,18 @@ as $$
 declare
     v_account ledger.accounts;
 begin
-    perform ledger_private.check_argument('status', set_account_status.status in ('open', 'frozen'), 'open or frozen');
+    perform ledger_private.check_argument(
+        'status', set_account_status.status in ('open', 'frozen'), 'open or frozen'
+    );
     perform ledger_private.enter_book(set_account_status.book_id, 'owner');
-    v_account := ledger_private.lock_account(set_account_status.book_id, set_account_status.account_id);
+    v_account := ledger_private.lock_account(
+        set_account_status.book_id, set_account_status.account_id
+    );
 
     if v_account.status = 'closed' then
-        perform ledger_private.raise_error('account_closed', jsonb_build_object('account_id', v_account.id));
+        perform ledger_private.raise_error(
+            'account_closed', jsonb_build_object('account_id', v_account.id)
+        );
     end if;
 
     update ledger_private.accounts as a
@@ -2605,14 +2784,16 @@ $$;
 
 comment on function ledger_private.set_account_status is 'Freeze an account or open it again.';
 
-revoke execute on function ledger_private.set_account_status from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.set_account_status
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.set_account_status to authenticated, service_role;
 
 -- functions/ledger_private/set_balance_limits.sql
 
 -- ledger_private.set_balance_limits: the engine behind ledger.set_balance_limits.
 --
--- A limit that the balance already breaks is refused, so that "nobody is below the floor" holds at every moment.
+-- A limit that the balance already breaks is refused, so that "nobody is below the floor" holds at
+-- every moment.
 
 create or replace function ledger_private.set_balance_limits(
     book_id uuid,
@@ -2629,9 +2810,13 @@ as $$
 declare
     v_account ledger.accounts;
 begin
-    perform ledger_private.check_limits(set_balance_limits.min_balance, set_balance_limits.max_balance);
+    perform ledger_private.check_limits(
+        set_balance_limits.min_balance, set_balance_limits.max_balance
+    );
     perform ledger_private.enter_book(set_balance_limits.book_id, 'owner');
-    v_account := ledger_private.lock_account(set_balance_limits.book_id, set_balance_limits.account_id);
+    v_account := ledger_private.lock_account(
+        set_balance_limits.book_id, set_balance_limits.account_id
+    );
 
     if v_account.posted - v_account.held < set_balance_limits.min_balance then
         perform ledger_private.raise_error('insufficient_funds', jsonb_build_object(
@@ -2655,15 +2840,17 @@ end;
 $$;
 
 comment on function ledger_private.set_balance_limits is
-'Set floor and ceiling of an account: the engine of ledger.set_balance_limits. Minor units, null for none.';
+$$Set floor and ceiling of an account: the engine of ledger.set_balance_limits. Minor units, null
+for none.$$;
 
-revoke execute on function ledger_private.set_balance_limits from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.set_balance_limits
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.set_balance_limits to authenticated, service_role;
 
 -- functions/ledger_private/set_member.sql
 
--- ledger_private.set_member: the engine behind ledger.set_member. Under the exclusive lock: a posting that has read the
--- old role must end first.
+-- ledger_private.set_member: the engine behind ledger.set_member. Under the exclusive lock: a
+-- posting that has read the old role must end first.
 
 create or replace function ledger_private.set_member(book_id uuid, user_id uuid, role text)
 returns ledger.members
@@ -2689,24 +2876,34 @@ begin
         on conflict on constraint book_members_pkey do update set role = excluded.role
         returning m.book_id, m.user_id, m.role, m.created_at into v_member;
     exception when foreign_key_violation or not_null_violation then
-        perform ledger_private.raise_error('user_not_found', jsonb_build_object('user_id', set_member.user_id));
+        perform ledger_private.raise_error(
+            'user_not_found', jsonb_build_object('user_id', set_member.user_id)
+        );
     end;
     return v_member;
 end;
 $$;
 
-comment on function ledger_private.set_member is 'Give a user a role in a book: the engine of ledger.set_member.';
+comment on function ledger_private.set_member is
+'Give a user a role in a book: the engine of ledger.set_member.';
 
 revoke execute on function ledger_private.set_member from public, anon, authenticated, service_role;
 grant execute on function ledger_private.set_member to authenticated, service_role;
 
 -- functions/ledger_private/statement_of.sql
 
--- ledger_private.statement_of: the statement of an account. Runs as the caller, in one statement and so in one snapshot.
+-- ledger_private.statement_of: the statement of an account. Runs as the caller, in one statement
+-- and so in one snapshot.
 --
--- A back-dated booking has a late version and an early date: balances run in value-date order here, not as booked.
+-- A back-dated booking has a late version and an early date: balances run in value-date order here,
+-- not as booked.
 
-create or replace function ledger_private.statement_of(book_id uuid, account_id uuid, from_date date, to_date date)
+create or replace function ledger_private.statement_of(
+    book_id uuid,
+    account_id uuid,
+    from_date date,
+    to_date date
+)
 returns ledger.statement
 language sql
 stable
@@ -2744,16 +2941,19 @@ as $$
     where a.book_id = statement_of.book_id and a.id = statement_of.account_id;
 $$;
 
-comment on function ledger_private.statement_of is 'Return opening, lines and closing between two value dates.';
+comment on function ledger_private.statement_of is
+'Return opening, lines and closing between two value dates.';
 
-revoke execute on function ledger_private.statement_of from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.statement_of
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.statement_of to authenticated, service_role;
 
 -- functions/ledger_private/update_account.sql
 
 -- ledger_private.update_account: the engine behind ledger.update_account.
 --
--- A new code takes the book's lock exclusively: two accounts that swap codes at once would wait for each other.
+-- A new code takes the book's lock exclusively: two accounts that swap codes at once would wait for
+-- each other.
 
 create or replace function ledger_private.update_account(
     book_id uuid,
@@ -2789,7 +2989,9 @@ begin
             metadata = coalesce(update_account.metadata, a.metadata)
         where a.book_id = update_account.book_id and a.id = update_account.account_id;
     exception when unique_violation then
-        perform ledger_private.raise_error('duplicate_code', jsonb_build_object('code', update_account.code));
+        perform ledger_private.raise_error(
+            'duplicate_code', jsonb_build_object('code', update_account.code)
+        );
     end;
     return ledger_private.lock_account(update_account.book_id, update_account.account_id);
 end;
@@ -2798,7 +3000,8 @@ $$;
 comment on function ledger_private.update_account is
 'Change the words of an account: the engine of ledger.update_account. Null leaves as is.';
 
-revoke execute on function ledger_private.update_account from public, anon, authenticated, service_role;
+revoke execute on function ledger_private.update_account
+from public, anon, authenticated, service_role;
 grant execute on function ledger_private.update_account to authenticated, service_role;
 
 -- functions/ledger/freeze_account.sql
@@ -2820,7 +3023,9 @@ set search_path = ''
 set default_transaction_isolation = 'read committed'
 set lock_timeout = '3s'
 as $$
-    select ledger_private.set_account_status(freeze_account.book_id, freeze_account.account_id, 'frozen');
+    select ledger_private.set_account_status(
+        freeze_account.book_id, freeze_account.account_id, 'frozen'
+    );
 $$;
 
 comment on function ledger.freeze_account is
@@ -2835,7 +3040,8 @@ grant execute on function ledger.freeze_account to authenticated, service_role;
 
 -- ledger.open_account: open an account.
 --
--- Raises  book_not_found, forbidden, invalid_argument, duplicate_code, idempotency_mismatch, book_archived, busy
+-- Raises  book_not_found, forbidden, invalid_argument, duplicate_code, idempotency_mismatch,
+--         book_archived, busy
 -- Tests   tests/integration/ledger/test_open_account.py
 
 create or replace function ledger.open_account(
@@ -2869,10 +3075,11 @@ $$;
 comment on function ledger.open_account is
 $$Open an account in a book.
 
-type: asset, liability, income, expense or equity. code: a path such as assets:bank:checking, unique in the book.
-min_balance and max_balance: floor and ceiling in minor units; a missing or null floor is 0 for an asset and none for the
-others, see set_balance_limits for an asset without floor. id: the caller's own, so that a repeat returns the account of
-the first call. Editors and owners.$$;
+type: asset, liability, income, expense or equity. code: a path such as assets:bank:checking,
+unique in the book. min_balance and max_balance: floor and ceiling in minor units; a missing or
+null floor is 0 for an asset and none for the others, see set_balance_limits for an asset without
+floor. id: the caller's own, so that a repeat returns the account of the first call. Editors and
+owners.$$;
 
 revoke execute on function ledger.open_account from public, anon, authenticated, service_role;
 grant execute on function ledger.open_account to authenticated, service_role;
@@ -2911,7 +3118,8 @@ grant execute on function ledger.remove_member to authenticated, service_role;
 
 -- ledger.set_balance_limits: set floor and ceiling of an account.
 --
--- Raises  book_not_found, forbidden, account_not_found, invalid_argument, insufficient_funds, limit_exceeded, book_archived, busy
+-- Raises  book_not_found, forbidden, account_not_found, invalid_argument, insufficient_funds,
+--         limit_exceeded, book_archived, busy
 -- Tests   tests/integration/ledger/test_set_balance_limits.py
 
 create or replace function ledger.set_balance_limits(
@@ -2946,7 +3154,8 @@ grant execute on function ledger.set_balance_limits to authenticated, service_ro
 
 -- ledger.set_member: give a user a role.
 --
--- Raises  book_not_found, forbidden, invalid_argument, user_not_found, last_owner, book_archived, busy
+-- Raises  book_not_found, forbidden, invalid_argument, user_not_found, last_owner, book_archived,
+--         busy
 -- Tests   tests/integration/ledger/test_set_member.py
 
 create or replace function ledger.set_member(
@@ -2968,8 +3177,8 @@ $$;
 comment on function ledger.set_member is
 $$Give a user a role in a book, or change it.
 
-role: viewer (reads), editor (also posts and opens accounts) or owner (also manages members, limits and frozen accounts).
-Owners only; the last owner stays.$$;
+role: viewer (reads), editor (also posts and opens accounts) or owner (also manages members,
+limits and frozen accounts). Owners only; the last owner stays.$$;
 
 revoke execute on function ledger.set_member from public, anon, authenticated, service_role;
 grant execute on function ledger.set_member to authenticated, service_role;
@@ -2993,7 +3202,9 @@ set search_path = ''
 set default_transaction_isolation = 'read committed'
 set lock_timeout = '3s'
 as $$
-    select ledger_private.set_account_status(unfreeze_account.book_id, unfreeze_account.account_id, 'open');
+    select ledger_private.set_account_status(
+        unfreeze_account.book_id, unfreeze_account.account_id, 'open'
+    );
 $$;
 
 comment on function ledger.unfreeze_account is
@@ -3008,7 +3219,8 @@ grant execute on function ledger.unfreeze_account to authenticated, service_role
 
 -- ledger.update_account: change the words of an account.
 --
--- Raises  book_not_found, forbidden, account_not_found, invalid_argument, duplicate_code, book_archived, busy
+-- Raises  book_not_found, forbidden, account_not_found, invalid_argument, duplicate_code,
+--         book_archived, busy
 -- Tests   tests/integration/ledger/test_update_account.py
 
 create or replace function ledger.update_account(
