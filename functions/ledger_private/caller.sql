@@ -1,5 +1,6 @@
--- ledger_private.caller: whose call this is. Called by definer functions only: there current_user
--- is the owner.
+-- ledger_private.caller: whose call this is. Called by definer functions only: there current_user is
+-- always the owner. Who calls is the setting `role`, which PostgREST makes, or the login where there
+-- is none; never the absence of a user id.
 
 create or replace function ledger_private.caller()
 returns uuid
@@ -10,14 +11,13 @@ set search_path = ''
 as $$
 declare
     v_role text := coalesce(nullif(current_setting('role', true), 'none'), session_user);
-    v_user uuid;
+    v_user uuid := auth.uid();
 begin
-    if v_role <> 'authenticated' and (v_role = 'service_role' or pg_has_role(v_role, current_user, 'usage')) then
+    if v_role = 'authenticated' and v_user is not null then
+        return v_user;
+    elsif v_role = 'service_role' or pg_has_role(v_role, current_user, 'usage') then
         return null;
-    end if;
-
-    v_user := auth.uid();
-    if v_user is null then
+    elsif v_user is null then
         perform ledger_private.raise_error(
             'forbidden', jsonb_build_object('required', 'a token with a sub claim')
         );

@@ -14,13 +14,14 @@ as $$
             a.id as account_id,
             coalesce(b.posted, 0) = coalesce(l.balance_after, 0)
             and b.posted = s.total
-            and b.version = coalesce(l.version, 0) as matches,
+            and b.version = coalesce(l.version, 0)
+            and b.booked_at = coalesce(l.booked_at, '-infinity') as matches,
             b.hash = coalesce(l.hash, decode(repeat('00', 32), 'hex')) as same_head,
             coalesce(b.posted - b.held >= a.min_balance, true) and coalesce(b.posted <= a.max_balance, true) as within
         from ledger_private.accounts as a
         left join ledger_private.balances as b on b.book_id = a.book_id and b.account_id = a.id
         left join lateral (
-            select e.balance_after, e.version, e.hash
+            select e.balance_after, e.version, e.booked_at, e.hash
             from ledger_private.entries as e
             where e.book_id = b.book_id and e.account_id = b.account_id and e.slot = b.slot
             order by e.version desc

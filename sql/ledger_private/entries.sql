@@ -24,10 +24,7 @@ create table ledger_private.entries (
     ),
     constraint entries_balance_after_range check (
         balance_after between -9007199254740991 and 9007199254740991
-    ),
-    constraint entries_version_positive check (version > 0),
-    constraint entries_leg_range check (leg between 1 and 1000),
-    constraint entries_hash_length check (octet_length(hash) = 32)
+    )
 );
 
 create trigger entries_sum_to_zero

@@ -181,10 +181,14 @@ def _sources(folders: list[Path] | None, platform: Path | None) -> Sources:
 def _confirm(dsn: str, folder: Path, yes: bool) -> None:
     if yes or is_loopback(dsn):
         return
-    if not sys.stdin.isatty():
+    if not _interactive():
         raise UsageError("the database is on another machine, and nobody is here to ask: add --yes")
     if not typer.confirm(f"Apply the migrations of {folder} to another machine?", err=True):
         raise UsageError("nothing was applied")
+
+
+def _interactive() -> bool:
+    return sys.stdin.isatty()
 
 
 def _translate(error: Exception) -> Failure | None:

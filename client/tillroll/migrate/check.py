@@ -147,9 +147,7 @@ def new(
         with shadow(sources.platform, db_url) as server:
             with server.database() as dsn, history.connect(dsn) as conn:
                 order = load(conn, sources.files())
-        root = sources.root.resolve()
-        names = [folder.resolve().relative_to(root).as_posix() for folder in sources.folders]
-        text = compile_files(order, names)
+        text = compile_files(order, [sources.name_of(each) for each in sources.folders])
     folder.mkdir(parents=True, exist_ok=True)
     with path.open("x", encoding="utf-8", newline="\n") as file:
         file.write(text)

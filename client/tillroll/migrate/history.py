@@ -151,8 +151,7 @@ def lock(conn: psycopg.Connection) -> None:
 
 
 def record(conn: psycopg.Connection, version: str, name: str, statements: Sequence[str]) -> None:
-    """Insert a history row, as the role that logged in."""
-    conn.execute("reset session authorization")
+    """Insert a history row, as the role that the session began with, whatever the file set."""
     conn.execute("reset role")
     conn.execute(
         "insert into supabase_migrations.schema_migrations (version, name, statements) "

@@ -67,7 +67,7 @@ class Sources:
             for path in folder.rglob("*.sql"):
                 if platform is not None and path.resolve().is_relative_to(platform):
                     continue
-                name = _relative(path, self.root)
+                name = f"{self.name_of(folder)}/{path.relative_to(folder).as_posix()}"
                 text = read_sql(path)
                 match = _REFERENCE.fullmatch(text.split("\n", 1)[0])
                 if match is None and "seed" in Path(name).parent.parts:
@@ -78,6 +78,11 @@ class Sources:
             names = ", ".join(str(folder) for folder in self.folders)
             raise UsageError(f"there is no .sql file below {names}")
         return tuple(found[name] for name in sorted(found))
+
+    def name_of(self, folder: Path) -> str:
+        """Return a folder's path below the root; its own name where it is elsewhere."""
+        real, root = folder.resolve(), self.root.resolve()
+        return real.relative_to(root).as_posix() if real.is_relative_to(root) else real.name
 
 
 def find_root(start: Path) -> Path | None:
@@ -131,11 +136,6 @@ def compile_files(order: Sequence[SourceFile], folders: Sequence[str]) -> str:
         parts.append(f"-- {file.name}\n\n{text}\n" + ("" if ended else ";\n"))
     parts.append("notify pgrst, 'reload schema';\n")
     return "\n".join(parts)
-
-
-def _relative(path: Path, root: Path) -> str:
-    path, root = path.resolve(), root.resolve()
-    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
 
 
 def _explain(file: SourceFile, error: psycopg.Error) -> str:

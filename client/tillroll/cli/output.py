@@ -1,0 +1,161 @@
+"""What every command shares: data to stdout, talk to stderr, exit codes, one form of error."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import sys
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+__all__ = [
+    "DONE",
+    "FAILED",
+    "INTERRUPTED",
+    "USAGE",
+    "Failure",
+    "Json",
+    "emit",
+    "failures",
+    "jsonable",
+    "say",
+    "talk",
+    "write_json",
+    "write_table",
+]
+
+DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, for programs.")]
+
+talk = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+class Failure(Exception):
+    """What a command ends with when it could not do its work.
+
+    Args:
+        message: What failed, and why.
+        fix: The command, or the change, that puts it right.
+        code: Stable name of the failure, for `--json`.
+        exit_code: 1 failed, 2 usage; else as the command documents.
+        facts: More fields of the JSON form.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        fix: str = "",
+        code: str = "failed",
+        exit_code: int = FAILED,
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fix = fix
+        self.code = code
+        self.exit_code = exit_code
+        self.facts = dict(facts or {})
+
+
+def say(message: str) -> None:
+    """Tell the person something, on stderr; never markup."""
+    talk.print(message, markup=False)
+
+
+@contextmanager
+def failures(as_json: bool, translate: Callable[[Exception], Failure | None]) -> Iterator[None]:
+    """End the process as a command should: errors told once, Ctrl-C as 130.
+
+    Args:
+        as_json: Also write `{"error": {"code", "message", "fix", …}}` to stdout.
+        translate: Makes a Failure of an exception that the command expects, None of others.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("interrupted")
+        raise typer.Exit(INTERRUPTED) from None
+    except BrokenPipeError:
+        # The reader (`head`) has gone: nobody is left to be told, not even by the flush at exit.
+        sys.stdout = None
+        raise typer.Exit(FAILED) from None
+    except Exception as error:
+        failure = error if isinstance(error, Failure) else translate(error)
+        if failure is None:
+            raise
+        _report(failure, as_json)
+        raise typer.Exit(failure.exit_code) from error
+
+
+def _report(failure: Failure, as_json: bool) -> None:
+    talk.print("error: ", style="bold red", end="", markup=False)
+    say(failure.message)
+    if failure.fix:
+        say(f"  fix: {failure.fix}")
+    if as_json:
+        told = {"code": failure.code, "message": failure.message, "fix": failure.fix}
+        write_json({"error": {**told, **failure.facts}})
+
+
+def jsonable(value: Any) -> Any:
+    """Return `value` as JSON knows it: models as objects, ids and dates as text."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            each.name: jsonable(getattr(value, each.name)) for each in dataclasses.fields(value)
+        }
+    if isinstance(value, Mapping):
+        return {str(key): jsonable(each) for key, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [jsonable(each) for each in value]
+    if isinstance(value, datetime.date | datetime.datetime):
+        return value.isoformat()
+    if isinstance(value, uuid.UUID):
+        return str(value)
+    return value
+
+
+def write_json(value: Any) -> None:
+    """Write one JSON document and a line's end to stdout."""
+    text = json.dumps(jsonable(value), ensure_ascii=False, indent=2, allow_nan=False)
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def emit(value: Any, as_json: bool, show: Callable[[], None]) -> None:
+    """Write `value` as JSON, or call `show` for people."""
+    if as_json:
+        write_json(value)
+    else:
+        show()
+
+
+def write_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Iterable[str] = ()
+) -> None:
+    """Write a table to stdout; never cut off where stdout is no terminal.
+
+    Args:
+        columns: Headings.
+        rows: Cells, shown by `str`, None as nothing.
+        right: Headings of the columns to align right: amounts and counts.
+    """
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    aligned = set(right)
+    for name in columns:
+        table.add_column(
+            name, justify="right" if name in aligned else "left", no_wrap=name in aligned
+        )
+    for row in rows:
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else 400)
+    console.print(table)

@@ -1,0 +1,78 @@
+"""Cutting a file into statements."""
+
+from __future__ import annotations
+
+import pytest
+
+from tillroll.migrate import UsageError
+from tillroll.migrate.parser import parse
+
+
+def texts(sql: str) -> list[str]:
+    return [statement.text for statement in parse(sql, "x.sql")]
+
+
+def test_comments_stay_with_the_statement_that_follows() -> None:
+    assert texts("-- a\nselect 1; -- b\n\nselect 2;\n-- c\n") == [
+        "-- a\nselect 1",
+        "-- b\n\nselect 2",
+        "-- c",
+    ]
+
+
+def test_semicolons_inside_a_statement_do_not_cut_it() -> None:
+    whole = (
+        "create function f() returns text language sql as $x$ select ';'; $x$",
+        "create function g() returns int language sql begin atomic select 1; select 2; end",
+        "create rule r as on insert to t do also (select 1; select 2)",
+        "select ';', \";\", e'\\';' /* ; /* ; */ */ from t -- ;\n where true",
+    )
+    assert texts(";\n".join(whole)) == list(whole)
+
+
+def test_empty_statements_are_dropped_and_lone_comments_kept() -> None:
+    statements = parse(";; -- only a comment\n; select 1;;", "x.sql")
+    assert [(each.text, each.empty) for each in statements] == [
+        ("-- only a comment", True),
+        ("select 1", False),
+    ]
+
+
+def test_a_statement_knows_its_line_and_column_in_characters() -> None:
+    second = parse("select 'üü🎉'; select 2;\n\n  -- why\n  select 3", "x.sql")[1:]
+    assert [(each.line, each.column) for each in second] == [(1, 15), (3, 3)]
+    assert second[1].text[second[1].code :] == "select 3"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "create index concurrently i on t (a)",
+        "drop index concurrently i",
+        "reindex table concurrently t",
+        "reindex schema s",
+        "vacuum t",
+        "cluster",
+        "discard all",
+        "create database d",
+        "drop database d",
+        "alter system set work_mem = '1MB'",
+        "alter table t detach partition p concurrently",
+    ],
+)
+def test_what_cannot_run_in_a_transaction_is_known(sql: str) -> None:
+    assert parse(sql, "x.sql")[0].alone
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["create index i on t (a)", "drop index i", "reindex table t", "analyze t", "discard temp"],
+)
+def test_what_can_run_in_a_transaction_is_left_alone(sql: str) -> None:
+    assert parse(sql, "x.sql")[0].alone is None
+
+
+@pytest.mark.parametrize("sql", ["select 'ü' form form;\nselect 1", "select 'open"])
+def test_what_is_no_sql_is_refused(sql: str) -> None:
+    with pytest.raises(UsageError):
+        parse(sql, "x.sql")
