@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
@@ -16,7 +16,6 @@ from psycopg.types.json import Jsonb
 from tests.conftest import Database
 
 Row = dict[str, Any]
-T = TypeVar("T")
 MAX = 9007199254740991
 
 
@@ -180,10 +179,10 @@ class Household(World):
         assert broken == []
 
 
-def refusal(attempt: Callable[[], T]) -> str:
+def refusal(attempt: Callable[..., object], *args: Any, **named: Any) -> str:
     """The catalogue code that the attempt is refused with, `none` where it succeeds."""
     try:
-        attempt()
+        attempt(*args, **named)
     except Refused as error:
         return error.code
     return "none"

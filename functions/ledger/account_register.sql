@@ -21,7 +21,9 @@ begin
     return query
     select l.*
     from ledger_private.register_lines(account_register.book_id, account_register.account_id) as l
-    where l.version < coalesce(ledger_private.read_cursor(account_register.before), 9223372036854775807)
+    where
+        l.version
+        < coalesce(ledger_private.read_cursor(account_register.before), 9223372036854775807)
     order by l.version desc
     limit account_register.page_size;
 end;

@@ -19,7 +19,9 @@ begin
     perform ledger_private.check_book_visible(find_transaction.book_id);
     select (ledger_private.receipt_of(t.book_id, t.id)).* into v_receipt
     from ledger.transactions as t
-    where t.book_id = find_transaction.book_id and t.idempotency_key = find_transaction.idempotency_key;
+    where
+        t.book_id = find_transaction.book_id
+        and t.idempotency_key = find_transaction.idempotency_key;
     if not found then
         perform ledger_private.raise_error('transaction_not_found');
     end if;

@@ -14,10 +14,13 @@ security invoker
 set search_path = ''
 as $$
 declare
-    v_account ledger.accounts := ledger_private.find_account(get_balance.book_id, get_balance.account_id);
+    v_account ledger.accounts := ledger_private.find_account(
+        get_balance.book_id, get_balance.account_id
+    );
 begin
     return row(
-        v_account.id, v_account.currency, v_account.posted, v_account.held, v_account.available, v_account.version
+        v_account.id, v_account.currency, v_account.posted, v_account.held,
+        v_account.available, v_account.version
     )::ledger.balance;
 end;
 $$;

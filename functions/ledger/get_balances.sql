@@ -5,7 +5,7 @@
 
 create or replace function ledger.get_balances(
     book_id uuid,
-    account_ids uuid [] default null
+    account_ids uuid[] default null
 )
 returns setof ledger.balance
 language plpgsql

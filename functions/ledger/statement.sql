@@ -17,7 +17,9 @@ set search_path = ''
 as $$
 begin
     perform ledger_private.check_argument(
-        'to_date', statement.from_date <= statement.to_date, 'both dates, the first not after the second'
+        'to_date',
+        statement.from_date <= statement.to_date,
+        'both dates, the first not after the second'
     );
     perform ledger_private.find_account(statement.book_id, statement.account_id);
     return ledger_private.statement_of(

@@ -4,9 +4,8 @@
 -- neither be fooled nor fail for concurrency. Safe to retry under the same idempotency_key.
 --
 -- Raises  book_not_found, forbidden, account_not_found, invalid_amount, invalid_argument,
---         same_account, account_frozen,
---         account_closed, currency_mismatch, insufficient_funds, limit_exceeded, amount_out_of_range,
---         idempotency_mismatch, book_archived, busy
+--         same_account, account_frozen, account_closed, currency_mismatch, insufficient_funds,
+--         limit_exceeded, amount_out_of_range, idempotency_mismatch, book_archived, busy
 -- Tests   tests/integration/ledger/test_transfer.py
 
 create or replace function ledger.transfer(

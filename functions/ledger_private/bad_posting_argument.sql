@@ -19,7 +19,8 @@ as $$
         when effective_on not between '0001-01-01' and '9999-12-31' then 'effective_on'
         when octet_length(description) > 1000 then 'description'
         when octet_length(external_id) not between 1 and 255 then 'external_id'
-        when jsonb_typeof(metadata) <> 'object' or octet_length(metadata::text) > 16384 then 'metadata'
+        when jsonb_typeof(metadata) <> 'object' or octet_length(metadata::text) > 16384
+            then 'metadata'
     end;
 $$;
 

@@ -1,6 +1,6 @@
--- ledger_private.caller: whose call this is. Called by definer functions only: there current_user is
--- always the owner. Who calls is the setting `role`, which PostgREST makes, or the login where there
--- is none; never the absence of a user id.
+-- ledger_private.caller: whose call this is. Called by definer functions only: there current_user
+-- is always the owner. Who calls is the setting `role`, which PostgREST makes, or the login where
+-- there is none; never the absence of a user id.
 
 create or replace function ledger_private.caller()
 returns uuid

@@ -17,7 +17,8 @@ as $$
             and b.version = coalesce(l.version, 0)
             and b.booked_at = coalesce(l.booked_at, '-infinity') as matches,
             b.hash = coalesce(l.hash, decode(repeat('00', 32), 'hex')) as same_head,
-            coalesce(b.posted - b.held >= a.min_balance, true) and coalesce(b.posted <= a.max_balance, true) as within
+            coalesce(b.posted - b.held >= a.min_balance, true)
+            and coalesce(b.posted <= a.max_balance, true) as within
         from ledger_private.accounts as a
         left join ledger_private.balances as b on b.book_id = a.book_id and b.account_id = a.id
         left join lateral (
@@ -42,7 +43,11 @@ as $$
         bool_and(k.ok is true),
         jsonb_build_object(
             'offenders', count(*) filter (where k.ok is not true),
-            'first', (jsonb_agg(jsonb_build_object('account_id', c.account_id)) filter (where k.ok is not true)) -> 0
+            'first',
+            (
+                jsonb_agg(jsonb_build_object('account_id', c.account_id))
+                filter (where k.ok is not true)
+            ) -> 0
         )
     from (select) as one
     left join compared as c on true

@@ -13,7 +13,7 @@ set search_path = ''
 as $$
     with chained as materialized (
         select
-            e.account_id, e.transaction_id, e.version, e.amount, e.balance_after, e.booked_at, e.leg,
+            e.account_id, e.transaction_id, e.version, e.amount,
             t.id is not null and a.id is not null as has_parents,
             a.currency,
             e.version - coalesce(lag(e.version) over chain, 0) = 1 as follows,
@@ -21,8 +21,8 @@ as $$
             e.booked_at >= coalesce(lag(e.booked_at) over chain, '-infinity') as rises,
             e.hash = ledger_private.entry_hash(
                 coalesce(lag(e.hash) over chain, decode(repeat('00', 32), 'hex')),
-                e.book_id, e.account_id, e.slot, e.version, e.transaction_id, e.leg, e.amount, e.balance_after,
-                e.booked_at, t.effective_on, a.currency
+                e.book_id, e.account_id, e.slot, e.version, e.transaction_id, e.leg, e.amount,
+                e.balance_after, e.booked_at, t.effective_on, a.currency
             ) as hashes
         from ledger_private.entries as e
         left join ledger_private.transactions as t
@@ -39,12 +39,16 @@ as $$
     ),
 
     offenders (check_name, offender) as (
-        select 'book_sums_to_zero', jsonb_build_object('currency', t.currency, 'total', sum(t.total))
+        select
+            'book_sums_to_zero',
+            jsonb_build_object('currency', t.currency, 'total', sum(t.total))
         from by_transaction as t
         group by t.currency
         having sum(t.total) <> 0
         union all
-        select 'transactions_sum_to_zero', jsonb_build_object('transaction_id', t.transaction_id, 'total', t.total)
+        select
+            'transactions_sum_to_zero',
+            jsonb_build_object('transaction_id', t.transaction_id, 'total', t.total)
         from by_transaction as t
         where t.total <> 0
         union all
@@ -52,7 +56,9 @@ as $$
         from ledger_private.transactions as t
         where
             t.book_id = check_entries.book_id
-            and not exists (select from by_transaction as b where b.transaction_id = t.id and b.legs > 1)
+            and not exists (
+                select from by_transaction as b where b.transaction_id = t.id and b.legs > 1
+            )
         union all
         select k.check_name, jsonb_build_object('account_id', c.account_id, 'version', c.version)
         from chained as c
@@ -67,7 +73,10 @@ as $$
         where k.ok is not true
     )
 
-    select n.check_name, r.offenders is null, jsonb_build_object('offenders', coalesce(r.offenders, 0), 'first', r.first)
+    select
+        n.check_name,
+        r.offenders is null,
+        jsonb_build_object('offenders', coalesce(r.offenders, 0), 'first', r.first)
     from (
         values
         (1, 'book_sums_to_zero'), (2, 'transactions_sum_to_zero'), (3, 'transactions_have_entries'),
@@ -75,7 +84,10 @@ as $$
         (7, 'booking_times_rise'), (8, 'hash_chains_hold')
     ) as n (position, check_name)
     left join (
-        select o.check_name, count(*) as offenders, (jsonb_agg(o.offender order by o.offender) -> 0) as first
+        select
+            o.check_name,
+            count(*) as offenders,
+            jsonb_agg(o.offender order by o.offender) -> 0 as first
         from offenders as o
         group by o.check_name
     ) as r on r.check_name = n.check_name

@@ -23,7 +23,9 @@ begin
     );
     perform ledger_private.check_argument(
         'base_currency',
-        exists (select from ledger_private.currencies as c where c.code = create_book.base_currency),
+        exists (
+            select from ledger_private.currencies as c where c.code = create_book.base_currency
+        ),
         'a code of ledger.currencies'
     );
 

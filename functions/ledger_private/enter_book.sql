@@ -1,8 +1,8 @@
 -- ledger_private.enter_book: the door of everything that writes. Called by definer functions only.
 --
 -- Takes the book's lock, level 0 of the global order: shared for postings, exclusive for what
--- changes the rules under them. Role and state are read after it, in a later statement: the snapshot
--- is new, and nobody can change them before this transaction ends.
+-- changes the rules under them. Role and state are read after it, in a later statement: the
+-- snapshot is new, and nobody can change them before this transaction ends.
 
 create or replace function ledger_private.enter_book(
     book_id uuid,

@@ -5,7 +5,7 @@
 -- late.
 
 create or replace function ledger_private.my_books()
-returns uuid []
+returns uuid[]
 language plpgsql
 stable
 security definer

@@ -25,7 +25,9 @@ as $$
 declare
     v_max constant bigint := 9007199254740991;
     v_id uuid := coalesce(open_account.id, ledger_private.new_id());
-    v_floor bigint := coalesce(open_account.min_balance, case open_account.type when 'asset' then 0 end);
+    v_floor bigint := coalesce(
+        open_account.min_balance, case open_account.type when 'asset' then 0 end
+    );
     v_hash bytea;
     v_account ledger.accounts;
 begin
@@ -48,7 +50,9 @@ begin
         'min_balance', coalesce(v_floor <= 0, true), 'at most 0: a new account is empty'
     );
     perform ledger_private.check_argument(
-        'max_balance', coalesce(open_account.max_balance >= 0, true), 'at least 0: a new account is empty'
+        'max_balance',
+        coalesce(open_account.max_balance >= 0, true),
+        'at least 0: a new account is empty'
     );
 
     perform ledger_private.enter_book(open_account.book_id, 'editor');
@@ -66,16 +70,19 @@ begin
 
     begin
         insert into ledger_private.accounts (
-            book_id, id, code, name, type, currency, min_balance, max_balance, payable, external_id, metadata, request_hash
+            book_id, id, code, name, type, currency, min_balance, max_balance, payable,
+            external_id, metadata, request_hash
         )
         values (
-            open_account.book_id, v_id, open_account.code, open_account.name, open_account.type, open_account.currency,
-            v_floor, open_account.max_balance, coalesce(open_account.payable, false), open_account.external_id,
+            open_account.book_id, v_id, open_account.code, open_account.name, open_account.type,
+            open_account.currency, v_floor, open_account.max_balance,
+            coalesce(open_account.payable, false), open_account.external_id,
             coalesce(open_account.metadata, '{}'), v_hash
         )
         on conflict on constraint accounts_pkey do nothing;
         if found then
-            insert into ledger_private.balances (book_id, account_id) values (open_account.book_id, v_id);
+            insert into ledger_private.balances (book_id, account_id)
+            values (open_account.book_id, v_id);
         end if;
     exception
         when unique_violation then

@@ -1,16 +1,16 @@
 -- ledger_private.post_transfer: the engine behind ledger.transfer.
 --
--- Guard, lock, check, write, return. Locks in the global order: the book, the transaction's row (its
--- key is the lock between duplicates), the two balance rows sorted by account. What is checked is
--- read after the locks, in a later statement: at read committed that is a new snapshot, so nobody
--- can have changed it since. A stronger level works too, and may end in 40001.
+-- Guard, lock, check, write, return. Locks in the global order: the book, the transaction's row
+-- (its key is the lock between duplicates), the two balance rows sorted by account. What is checked
+-- is read after the locks, in a later statement: at read committed that is a new snapshot, so
+-- nobody can have changed it since. A stronger level works too, and may end in 40001.
 --
--- A replay is answered before the state of the book or of the accounts is looked at: the money moved
--- then, whatever has been closed since.
+-- A replay is answered before the state of the book or of the accounts is looked at: the money
+-- moved then, whatever has been closed since.
 --
--- Few statements on purpose: PL/pgSQL sets each expression up anew in each transaction, so a list of
--- IFs costs more than one CASE. enable_seqscan is off because a session keeps the plans that it made
--- while the tables were small.
+-- Few statements on purpose: PL/pgSQL sets each expression up anew in each transaction, so a list
+-- of IFs costs more than one CASE. enable_seqscan is off because a session keeps the plans that it
+-- made while the tables were small.
 --
 -- Tests   tests/integration/ledger/test_transfer.py
 
@@ -154,7 +154,9 @@ begin
     if v.refusal is not null then
         perform ledger_private.raise_error(v.refusal, case v.refusal
             when 'book_archived' then jsonb_build_object('book_id', post_transfer.book_id)
-            when 'currency_mismatch' then jsonb_build_object('from', v.currency, 'to', v.to_currency)
+            when 'currency_mismatch' then jsonb_build_object(
+                'from', v.currency, 'to', v.to_currency
+            )
             when 'insufficient_funds' then jsonb_build_object(
                 'account_id', post_transfer.from_account_id,
                 'available', v.available,

@@ -26,7 +26,8 @@ begin
         )::text,
         detail = json_build_object(
             'status', v_error.http_status,
-            'headers', case when v_error.retryable then json_build_object('Retry-After', '1') else json_build_object() end
+            'headers',
+            case when v_error.retryable then '{"Retry-After": "1"}' else '{}' end::json
         )::text;
 end;
 $$;

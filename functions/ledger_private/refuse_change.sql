@@ -12,7 +12,9 @@ set search_path = ''
 as $$
 begin
     raise restrict_violation using
-        message = format('%s of %I.%I is refused: it is append-only', tg_op, tg_table_schema, tg_table_name),
+        message = format(
+            '%s of %I.%I is refused: it is append-only', tg_op, tg_table_schema, tg_table_name
+        ),
         hint = 'Post a transaction that corrects the old one.';
 end;
 $$;

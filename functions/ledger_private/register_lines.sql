@@ -12,7 +12,10 @@ as $$
         e.amount, e.balance_after, e.version, 'v' || e.version
     from ledger_private.entries as e
     inner join ledger_private.transactions as t on t.book_id = e.book_id and t.id = e.transaction_id
-    where e.book_id = register_lines.book_id and e.account_id = register_lines.account_id and e.slot = 0;
+    where
+        e.book_id = register_lines.book_id
+        and e.account_id = register_lines.account_id
+        and e.slot = 0;
 $$;
 
 comment on function ledger_private.register_lines is

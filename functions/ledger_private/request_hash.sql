@@ -9,7 +9,9 @@ language sql
 stable
 security invoker
 as $$
-    select sha256(convert_to('1 ' || function_name || ' ' || jsonb_strip_nulls(arguments)::text, 'UTF8'));
+    select sha256(
+        convert_to('1 ' || function_name || ' ' || jsonb_strip_nulls(arguments)::text, 'UTF8')
+    );
 $$;
 
 comment on function ledger_private.request_hash is

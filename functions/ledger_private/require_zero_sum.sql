@@ -23,7 +23,7 @@ begin
         from ledger_private.accounts as a
         inner join ledger_private.transactions as t on t.book_id = a.book_id
         where a.book_id = n.book_id and a.id = n.account_id and t.id = n.transaction_id
-        -- Keeps the lookup as it is written: two index probes for each line, never a join of tables.
+        -- Keeps the lookup as it is written: two index probes a line, never a join of tables.
         offset 0
     ) as p on true
     group by n.book_id, n.transaction_id, p.currency

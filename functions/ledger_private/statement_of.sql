@@ -32,7 +32,9 @@ as $$
     select
         a.id,
         a.currency,
-        coalesce((select sum(l.amount) from lines as l where l.effective_on < statement_of.from_date), 0)::bigint,
+        coalesce((
+            select sum(l.amount) from lines as l where l.effective_on < statement_of.from_date
+        ), 0)::bigint,
         coalesce((select sum(l.amount) from lines as l), 0)::bigint,
         array(
             select row(

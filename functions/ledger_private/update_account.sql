@@ -20,7 +20,8 @@ set search_path = ''
 as $$
 begin
     perform ledger_private.check_account(
-        update_account.name, update_account.code, update_account.external_id, update_account.metadata
+        update_account.name, update_account.code, update_account.external_id,
+        update_account.metadata
     );
     perform ledger_private.enter_book(
         update_account.book_id, 'editor', exclusive => update_account.code is not null

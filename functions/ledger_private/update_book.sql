@@ -12,7 +12,9 @@ declare
     v_book ledger.books;
 begin
     perform ledger_private.check_argument(
-        'name', update_book.name is null or octet_length(update_book.name) between 1 and 255, '1 to 255 bytes'
+        'name',
+        coalesce(octet_length(update_book.name) between 1 and 255, true),
+        '1 to 255 bytes'
     );
     perform ledger_private.enter_book(
         update_book.book_id, 'owner', exclusive => true, allow_archived => true

@@ -56,7 +56,7 @@ for each statement execute function ledger_private.refuse_change();
 
 alter table ledger_private.accounts enable row level security;
 create policy accounts_of_members on ledger_private.accounts for select to authenticated
-using (book_id = any((select ledger_private.my_books())::uuid []));
+using (book_id = any((select ledger_private.my_books())::uuid[]));
 
 revoke all on table ledger_private.accounts from public, anon, authenticated, service_role;
 grant select on table ledger_private.accounts to authenticated, service_role;

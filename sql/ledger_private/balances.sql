@@ -22,7 +22,7 @@ create table ledger_private.balances (
 
 alter table ledger_private.balances enable row level security;
 create policy balances_of_members on ledger_private.balances for select to authenticated
-using (book_id = any((select ledger_private.my_books())::uuid []));
+using (book_id = any((select ledger_private.my_books())::uuid[]));
 
 revoke all on table ledger_private.balances from public, anon, authenticated, service_role;
 grant select on table ledger_private.balances to authenticated, service_role;

@@ -22,7 +22,7 @@ create index book_members_user_id_idx on ledger_private.book_members (user_id, b
 
 alter table ledger_private.book_members enable row level security;
 create policy members_see_each_other on ledger_private.book_members for select to authenticated
-using (book_id = any((select ledger_private.my_books())::uuid []));
+using (book_id = any((select ledger_private.my_books())::uuid[]));
 
 revoke all on table ledger_private.book_members from public, anon, authenticated, service_role;
 grant select on table ledger_private.book_members to authenticated, service_role;

@@ -21,7 +21,7 @@ for each statement execute function ledger_private.refuse_change();
 
 alter table ledger_private.books enable row level security;
 create policy books_of_members on ledger_private.books for select to authenticated
-using (id = any((select ledger_private.my_books())::uuid []));
+using (id = any((select ledger_private.my_books())::uuid[]));
 
 revoke all on table ledger_private.books from public, anon, authenticated, service_role;
 grant select on table ledger_private.books to authenticated, service_role;

@@ -14,7 +14,8 @@ create table ledger_private.currencies (
 );
 
 alter table ledger_private.currencies enable row level security;
-create policy currencies_are_public on ledger_private.currencies for select to authenticated using (true);
+create policy currencies_are_public on ledger_private.currencies for select to authenticated
+using (true);
 
 revoke all on table ledger_private.currencies from public, anon, authenticated, service_role;
 grant select on table ledger_private.currencies to authenticated, service_role;

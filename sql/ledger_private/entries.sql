@@ -38,7 +38,7 @@ for each statement execute function ledger_private.refuse_change();
 
 alter table ledger_private.entries enable row level security;
 create policy entries_of_members on ledger_private.entries for select to authenticated
-using (book_id = any((select ledger_private.my_books())::uuid []));
+using (book_id = any((select ledger_private.my_books())::uuid[]));
 
 revoke all on table ledger_private.entries from public, anon, authenticated, service_role;
 grant select on table ledger_private.entries to authenticated, service_role;

@@ -1,8 +1,8 @@
 -- One row a posting: what happened, when, by whom, and under which idempotency key. The row is also
 -- the lock between duplicates: it is inserted first, and the second sender waits on its unique key.
 --
--- No checks and no foreign keys: only the engine writes here, it has looked at every argument, and each
--- of them would be set up anew in every posting (nine cost a tenth of a transfer).
+-- No checks and no foreign keys: only the engine writes here, it has looked at every argument, and
+-- each of them would be set up anew in every posting (nine cost a tenth of a transfer).
 --
 -- Append-only, but for the words: description, external_id and metadata can be erased by the owner
 -- of the schema, since no hash covers them.
@@ -39,13 +39,14 @@ for each statement execute function ledger_private.refuse_change();
 
 create trigger transactions_are_final
 before update of
-book_id, id, kind, effective_on, posted_at, idempotency_key, request_hash, reverses_id, created_by, xid
+book_id, id, kind, effective_on, posted_at, idempotency_key, request_hash, reverses_id,
+created_by, xid
 on ledger_private.transactions
 for each statement execute function ledger_private.refuse_change();
 
 alter table ledger_private.transactions enable row level security;
 create policy transactions_of_members on ledger_private.transactions for select to authenticated
-using (book_id = any((select ledger_private.my_books())::uuid []));
+using (book_id = any((select ledger_private.my_books())::uuid[]));
 
 revoke all on table ledger_private.transactions from public, anon, authenticated, service_role;
 grant select on table ledger_private.transactions to authenticated, service_role;

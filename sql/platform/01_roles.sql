@@ -16,7 +16,9 @@ begin
     if not exists (select from pg_catalog.pg_roles as r where r.rolname = 'authenticator') then
         create role authenticator login noinherit;
     end if;
-    if not exists (select from pg_catalog.pg_roles as r where r.rolname = 'supabase_auth_admin') then
+    if not exists (
+        select from pg_catalog.pg_roles as r where r.rolname = 'supabase_auth_admin'
+    ) then
         create role supabase_auth_admin login noinherit;
     end if;
     -- On Supabase `postgres` is no superuser. On a bare server it often is the only one: then it
@@ -34,5 +36,6 @@ alter role authenticated set statement_timeout = '8s';
 alter role authenticator set statement_timeout = '8s';
 alter role authenticator set lock_timeout = '8s';
 
-grant anon, authenticated, service_role to authenticator;
-grant anon, authenticated, service_role to postgres;
+grant anon to authenticator, postgres;
+grant authenticated to authenticator, postgres;
+grant service_role to authenticator, postgres;

@@ -10,7 +10,7 @@ insert into ledger_private.error_catalogue (code, http_status, retryable, messag
 (
     'invalid_amount', 400, false,
     'The amount is not a positive number of minor units.',
-    'Send a whole number from 1 to 9007199254740991: 1234 is 12.34 where the currency has two places.'
+    'Send a whole number from 1 to 9007199254740991; with two places 1234 is 12.34.'
 ),
 (
     'invalid_cursor', 400, false,

@@ -53,7 +53,8 @@ as $$
         when effective_on not between '0001-01-01' and '9999-12-31' then 'effective_on'
         when octet_length(description) > 1000 then 'description'
         when octet_length(external_id) not between 1 and 255 then 'external_id'
-        when jsonb_typeof(metadata) <> 'object' or octet_length(metadata::text) > 16384 then 'metadata'
+        when jsonb_typeof(metadata) <> 'object' or octet_length(metadata::text) > 16384
+            then 'metadata'
     end;
 $$;
 
@@ -65,9 +66,9 @@ from public, anon, authenticated, service_role;
 
 -- functions/ledger_private/caller.sql
 
--- ledger_private.caller: whose call this is. Called by definer functions only: there current_user is
--- always the owner. Who calls is the setting `role`, which PostgREST makes, or the login where there
--- is none; never the absence of a user id.
+-- ledger_private.caller: whose call this is. Called by definer functions only: there current_user
+-- is always the owner. Who calls is the setting `role`, which PostgREST makes, or the login where
+-- there is none; never the absence of a user id.
 
 create or replace function ledger_private.caller()
 returns uuid
@@ -236,8 +237,8 @@ from public, anon, authenticated, service_role;
 -- ledger_private.enter_book: the door of everything that writes. Called by definer functions only.
 --
 -- Takes the book's lock, level 0 of the global order: shared for postings, exclusive for what
--- changes the rules under them. Role and state are read after it, in a later statement: the snapshot
--- is new, and nobody can change them before this transaction ends.
+-- changes the rules under them. Role and state are read after it, in a later statement: the
+-- snapshot is new, and nobody can change them before this transaction ends.
 
 create or replace function ledger_private.enter_book(
     book_id uuid,
@@ -393,7 +394,7 @@ from public, anon, authenticated, service_role;
 -- late.
 
 create or replace function ledger_private.my_books()
-returns uuid []
+returns uuid[]
 language plpgsql
 stable
 security definer
@@ -434,7 +435,9 @@ as $$
             set_bit(
                 overlay(
                     uuid_send(gen_random_uuid())
-                    placing substring(int8send((extract(epoch from clock_timestamp()) * 1000)::bigint) from 3)
+                    placing substring(
+                        int8send((extract(epoch from clock_timestamp()) * 1000)::bigint) from 3
+                    )
                     from 1 for 6
                 ),
                 52, 1
@@ -496,7 +499,9 @@ set search_path = ''
 as $$
 begin
     raise restrict_violation using
-        message = format('%s of %I.%I is refused: it is append-only', tg_op, tg_table_schema, tg_table_name),
+        message = format(
+            '%s of %I.%I is refused: it is append-only', tg_op, tg_table_schema, tg_table_name
+        ),
         hint = 'Post a transaction that corrects the old one.';
 end;
 $$;
@@ -520,7 +525,9 @@ language sql
 stable
 security invoker
 as $$
-    select sha256(convert_to('1 ' || function_name || ' ' || jsonb_strip_nulls(arguments)::text, 'UTF8'));
+    select sha256(
+        convert_to('1 ' || function_name || ' ' || jsonb_strip_nulls(arguments)::text, 'UTF8')
+    );
 $$;
 
 comment on function ledger_private.request_hash is
@@ -559,7 +566,7 @@ begin
         from ledger_private.accounts as a
         inner join ledger_private.transactions as t on t.book_id = a.book_id
         where a.book_id = n.book_id and a.id = n.account_id and t.id = n.transaction_id
-        -- Keeps the lookup as it is written: two index probes for each line, never a join of tables.
+        -- Keeps the lookup as it is written: two index probes a line, never a join of tables.
         offset 0
     ) as p on true
     group by n.book_id, n.transaction_id, p.currency
@@ -680,7 +687,8 @@ create table ledger_private.currencies (
 );
 
 alter table ledger_private.currencies enable row level security;
-create policy currencies_are_public on ledger_private.currencies for select to authenticated using (true);
+create policy currencies_are_public on ledger_private.currencies for select to authenticated
+using (true);
 
 revoke all on table ledger_private.currencies from public, anon, authenticated, service_role;
 grant select on table ledger_private.currencies to authenticated, service_role;
@@ -730,7 +738,7 @@ for each statement execute function ledger_private.refuse_change();
 
 alter table ledger_private.entries enable row level security;
 create policy entries_of_members on ledger_private.entries for select to authenticated
-using (book_id = any((select ledger_private.my_books())::uuid []));
+using (book_id = any((select ledger_private.my_books())::uuid[]));
 
 revoke all on table ledger_private.entries from public, anon, authenticated, service_role;
 grant select on table ledger_private.entries to authenticated, service_role;
@@ -773,8 +781,8 @@ comment on table ledger_private.error_catalogue is
 -- One row a posting: what happened, when, by whom, and under which idempotency key. The row is also
 -- the lock between duplicates: it is inserted first, and the second sender waits on its unique key.
 --
--- No checks and no foreign keys: only the engine writes here, it has looked at every argument, and each
--- of them would be set up anew in every posting (nine cost a tenth of a transfer).
+-- No checks and no foreign keys: only the engine writes here, it has looked at every argument, and
+-- each of them would be set up anew in every posting (nine cost a tenth of a transfer).
 --
 -- Append-only, but for the words: description, external_id and metadata can be erased by the owner
 -- of the schema, since no hash covers them.
@@ -811,13 +819,14 @@ for each statement execute function ledger_private.refuse_change();
 
 create trigger transactions_are_final
 before update of
-book_id, id, kind, effective_on, posted_at, idempotency_key, request_hash, reverses_id, created_by, xid
+book_id, id, kind, effective_on, posted_at, idempotency_key, request_hash, reverses_id,
+created_by, xid
 on ledger_private.transactions
 for each statement execute function ledger_private.refuse_change();
 
 alter table ledger_private.transactions enable row level security;
 create policy transactions_of_members on ledger_private.transactions for select to authenticated
-using (book_id = any((select ledger_private.my_books())::uuid []));
+using (book_id = any((select ledger_private.my_books())::uuid[]));
 
 revoke all on table ledger_private.transactions from public, anon, authenticated, service_role;
 grant select on table ledger_private.transactions to authenticated, service_role;
@@ -1018,7 +1027,7 @@ insert into ledger_private.error_catalogue (code, http_status, retryable, messag
 (
     'invalid_amount', 400, false,
     'The amount is not a positive number of minor units.',
-    'Send a whole number from 1 to 9007199254740991: 1234 is 12.34 where the currency has two places.'
+    'Send a whole number from 1 to 9007199254740991; with two places 1234 is 12.34.'
 ),
 (
     'invalid_cursor', 400, false,
@@ -1201,7 +1210,9 @@ begin
     return query
     select l.*
     from ledger_private.register_lines(account_register.book_id, account_register.account_id) as l
-    where l.version < coalesce(ledger_private.read_cursor(account_register.before), 9223372036854775807)
+    where
+        l.version
+        < coalesce(ledger_private.read_cursor(account_register.before), 9223372036854775807)
     order by l.version desc
     limit account_register.page_size;
 end;
@@ -1225,7 +1236,7 @@ grant execute on function ledger.account_register to authenticated, service_role
 
 create or replace function ledger.get_balances(
     book_id uuid,
-    account_ids uuid [] default null
+    account_ids uuid[] default null
 )
 returns setof ledger.balance
 language plpgsql
@@ -1275,7 +1286,9 @@ set search_path = ''
 as $$
 begin
     perform ledger_private.check_argument(
-        'to_date', statement.from_date <= statement.to_date, 'both dates, the first not after the second'
+        'to_date',
+        statement.from_date <= statement.to_date,
+        'both dates, the first not after the second'
     );
     perform ledger_private.find_account(statement.book_id, statement.account_id);
     return ledger_private.statement_of(
@@ -1355,7 +1368,8 @@ begin
         )::text,
         detail = json_build_object(
             'status', v_error.http_status,
-            'headers', case when v_error.retryable then json_build_object('Retry-After', '1') else json_build_object() end
+            'headers',
+            case when v_error.retryable then '{"Retry-After": "1"}' else '{}' end::json
         )::text;
 end;
 $$;
@@ -1385,7 +1399,10 @@ as $$
         e.amount, e.balance_after, e.version, 'v' || e.version
     from ledger_private.entries as e
     inner join ledger_private.transactions as t on t.book_id = e.book_id and t.id = e.transaction_id
-    where e.book_id = register_lines.book_id and e.account_id = register_lines.account_id and e.slot = 0;
+    where
+        e.book_id = register_lines.book_id
+        and e.account_id = register_lines.account_id
+        and e.slot = 0;
 $$;
 
 comment on function ledger_private.register_lines is
@@ -1502,7 +1519,7 @@ for each statement execute function ledger_private.refuse_change();
 
 alter table ledger_private.books enable row level security;
 create policy books_of_members on ledger_private.books for select to authenticated
-using (id = any((select ledger_private.my_books())::uuid []));
+using (id = any((select ledger_private.my_books())::uuid[]));
 
 revoke all on table ledger_private.books from public, anon, authenticated, service_role;
 grant select on table ledger_private.books to authenticated, service_role;
@@ -1534,7 +1551,9 @@ begin
     perform ledger_private.check_book_visible(find_transaction.book_id);
     select (ledger_private.receipt_of(t.book_id, t.id)).* into v_receipt
     from ledger.transactions as t
-    where t.book_id = find_transaction.book_id and t.idempotency_key = find_transaction.idempotency_key;
+    where
+        t.book_id = find_transaction.book_id
+        and t.idempotency_key = find_transaction.idempotency_key;
     if not found then
         perform ledger_private.raise_error('transaction_not_found');
     end if;
@@ -1555,17 +1574,17 @@ grant execute on function ledger.find_transaction to authenticated, service_role
 
 -- ledger_private.post_transfer: the engine behind ledger.transfer.
 --
--- Guard, lock, check, write, return. Locks in the global order: the book, the transaction's row (its
--- key is the lock between duplicates), the two balance rows sorted by account. What is checked is
--- read after the locks, in a later statement: at read committed that is a new snapshot, so nobody
--- can have changed it since. A stronger level works too, and may end in 40001.
+-- Guard, lock, check, write, return. Locks in the global order: the book, the transaction's row
+-- (its key is the lock between duplicates), the two balance rows sorted by account. What is checked
+-- is read after the locks, in a later statement: at read committed that is a new snapshot, so
+-- nobody can have changed it since. A stronger level works too, and may end in 40001.
 --
--- A replay is answered before the state of the book or of the accounts is looked at: the money moved
--- then, whatever has been closed since.
+-- A replay is answered before the state of the book or of the accounts is looked at: the money
+-- moved then, whatever has been closed since.
 --
--- Few statements on purpose: PL/pgSQL sets each expression up anew in each transaction, so a list of
--- IFs costs more than one CASE. enable_seqscan is off because a session keeps the plans that it made
--- while the tables were small.
+-- Few statements on purpose: PL/pgSQL sets each expression up anew in each transaction, so a list
+-- of IFs costs more than one CASE. enable_seqscan is off because a session keeps the plans that it
+-- made while the tables were small.
 --
 -- Tests   tests/integration/ledger/test_transfer.py
 
@@ -1709,7 +1728,9 @@ begin
     if v.refusal is not null then
         perform ledger_private.raise_error(v.refusal, case v.refusal
             when 'book_archived' then jsonb_build_object('book_id', post_transfer.book_id)
-            when 'currency_mismatch' then jsonb_build_object('from', v.currency, 'to', v.to_currency)
+            when 'currency_mismatch' then jsonb_build_object(
+                'from', v.currency, 'to', v.to_currency
+            )
             when 'insufficient_funds' then jsonb_build_object(
                 'account_id', post_transfer.from_account_id,
                 'available', v.available,
@@ -1924,7 +1945,7 @@ for each statement execute function ledger_private.refuse_change();
 
 alter table ledger_private.accounts enable row level security;
 create policy accounts_of_members on ledger_private.accounts for select to authenticated
-using (book_id = any((select ledger_private.my_books())::uuid []));
+using (book_id = any((select ledger_private.my_books())::uuid[]));
 
 revoke all on table ledger_private.accounts from public, anon, authenticated, service_role;
 grant select on table ledger_private.accounts to authenticated, service_role;
@@ -1969,7 +1990,7 @@ create table ledger_private.balances (
 
 alter table ledger_private.balances enable row level security;
 create policy balances_of_members on ledger_private.balances for select to authenticated
-using (book_id = any((select ledger_private.my_books())::uuid []));
+using (book_id = any((select ledger_private.my_books())::uuid[]));
 
 revoke all on table ledger_private.balances from public, anon, authenticated, service_role;
 grant select on table ledger_private.balances to authenticated, service_role;
@@ -2006,7 +2027,7 @@ create index book_members_user_id_idx on ledger_private.book_members (user_id, b
 
 alter table ledger_private.book_members enable row level security;
 create policy members_see_each_other on ledger_private.book_members for select to authenticated
-using (book_id = any((select ledger_private.my_books())::uuid []));
+using (book_id = any((select ledger_private.my_books())::uuid[]));
 
 revoke all on table ledger_private.book_members from public, anon, authenticated, service_role;
 grant select on table ledger_private.book_members to authenticated, service_role;
@@ -2021,9 +2042,8 @@ comment on table ledger_private.book_members is 'Roles of users in books: owner,
 -- neither be fooled nor fail for concurrency. Safe to retry under the same idempotency_key.
 --
 -- Raises  book_not_found, forbidden, account_not_found, invalid_amount, invalid_argument,
---         same_account, account_frozen,
---         account_closed, currency_mismatch, insufficient_funds, limit_exceeded, amount_out_of_range,
---         idempotency_mismatch, book_archived, busy
+--         same_account, account_frozen, account_closed, currency_mismatch, insufficient_funds,
+--         limit_exceeded, amount_out_of_range, idempotency_mismatch, book_archived, busy
 -- Tests   tests/integration/ledger/test_transfer.py
 
 create or replace function ledger.transfer(
@@ -2083,7 +2103,8 @@ as $$
             and b.version = coalesce(l.version, 0)
             and b.booked_at = coalesce(l.booked_at, '-infinity') as matches,
             b.hash = coalesce(l.hash, decode(repeat('00', 32), 'hex')) as same_head,
-            coalesce(b.posted - b.held >= a.min_balance, true) and coalesce(b.posted <= a.max_balance, true) as within
+            coalesce(b.posted - b.held >= a.min_balance, true)
+            and coalesce(b.posted <= a.max_balance, true) as within
         from ledger_private.accounts as a
         left join ledger_private.balances as b on b.book_id = a.book_id and b.account_id = a.id
         left join lateral (
@@ -2108,7 +2129,11 @@ as $$
         bool_and(k.ok is true),
         jsonb_build_object(
             'offenders', count(*) filter (where k.ok is not true),
-            'first', (jsonb_agg(jsonb_build_object('account_id', c.account_id)) filter (where k.ok is not true)) -> 0
+            'first',
+            (
+                jsonb_agg(jsonb_build_object('account_id', c.account_id))
+                filter (where k.ok is not true)
+            ) -> 0
         )
     from (select) as one
     left join compared as c on true
@@ -2146,7 +2171,7 @@ set search_path = ''
 as $$
     with chained as materialized (
         select
-            e.account_id, e.transaction_id, e.version, e.amount, e.balance_after, e.booked_at, e.leg,
+            e.account_id, e.transaction_id, e.version, e.amount,
             t.id is not null and a.id is not null as has_parents,
             a.currency,
             e.version - coalesce(lag(e.version) over chain, 0) = 1 as follows,
@@ -2154,8 +2179,8 @@ as $$
             e.booked_at >= coalesce(lag(e.booked_at) over chain, '-infinity') as rises,
             e.hash = ledger_private.entry_hash(
                 coalesce(lag(e.hash) over chain, decode(repeat('00', 32), 'hex')),
-                e.book_id, e.account_id, e.slot, e.version, e.transaction_id, e.leg, e.amount, e.balance_after,
-                e.booked_at, t.effective_on, a.currency
+                e.book_id, e.account_id, e.slot, e.version, e.transaction_id, e.leg, e.amount,
+                e.balance_after, e.booked_at, t.effective_on, a.currency
             ) as hashes
         from ledger_private.entries as e
         left join ledger_private.transactions as t
@@ -2172,12 +2197,16 @@ as $$
     ),
 
     offenders (check_name, offender) as (
-        select 'book_sums_to_zero', jsonb_build_object('currency', t.currency, 'total', sum(t.total))
+        select
+            'book_sums_to_zero',
+            jsonb_build_object('currency', t.currency, 'total', sum(t.total))
         from by_transaction as t
         group by t.currency
         having sum(t.total) <> 0
         union all
-        select 'transactions_sum_to_zero', jsonb_build_object('transaction_id', t.transaction_id, 'total', t.total)
+        select
+            'transactions_sum_to_zero',
+            jsonb_build_object('transaction_id', t.transaction_id, 'total', t.total)
         from by_transaction as t
         where t.total <> 0
         union all
@@ -2185,7 +2214,9 @@ as $$
         from ledger_private.transactions as t
         where
             t.book_id = check_entries.book_id
-            and not exists (select from by_transaction as b where b.transaction_id = t.id and b.legs > 1)
+            and not exists (
+                select from by_transaction as b where b.transaction_id = t.id and b.legs > 1
+            )
         union all
         select k.check_name, jsonb_build_object('account_id', c.account_id, 'version', c.version)
         from chained as c
@@ -2200,7 +2231,10 @@ as $$
         where k.ok is not true
     )
 
-    select n.check_name, r.offenders is null, jsonb_build_object('offenders', coalesce(r.offenders, 0), 'first', r.first)
+    select
+        n.check_name,
+        r.offenders is null,
+        jsonb_build_object('offenders', coalesce(r.offenders, 0), 'first', r.first)
     from (
         values
         (1, 'book_sums_to_zero'), (2, 'transactions_sum_to_zero'), (3, 'transactions_have_entries'),
@@ -2208,7 +2242,10 @@ as $$
         (7, 'booking_times_rise'), (8, 'hash_chains_hold')
     ) as n (position, check_name)
     left join (
-        select o.check_name, count(*) as offenders, (jsonb_agg(o.offender order by o.offender) -> 0) as first
+        select
+            o.check_name,
+            count(*) as offenders,
+            jsonb_agg(o.offender order by o.offender) -> 0 as first
         from offenders as o
         group by o.check_name
     ) as r on r.check_name = n.check_name
@@ -2249,7 +2286,9 @@ begin
     );
     perform ledger_private.check_argument(
         'base_currency',
-        exists (select from ledger_private.currencies as c where c.code = create_book.base_currency),
+        exists (
+            select from ledger_private.currencies as c where c.code = create_book.base_currency
+        ),
         'a code of ledger.currencies'
     );
 
@@ -2301,7 +2340,9 @@ declare
     v_book ledger.books;
 begin
     perform ledger_private.check_argument(
-        'name', update_book.name is null or octet_length(update_book.name) between 1 and 255, '1 to 255 bytes'
+        'name',
+        coalesce(octet_length(update_book.name) between 1 and 255, true),
+        '1 to 255 bytes'
     );
     perform ledger_private.enter_book(
         update_book.book_id, 'owner', exclusive => true, allow_archived => true
@@ -2430,10 +2471,13 @@ security invoker
 set search_path = ''
 as $$
 declare
-    v_account ledger.accounts := ledger_private.find_account(get_balance.book_id, get_balance.account_id);
+    v_account ledger.accounts := ledger_private.find_account(
+        get_balance.book_id, get_balance.account_id
+    );
 begin
     return row(
-        v_account.id, v_account.currency, v_account.posted, v_account.held, v_account.available, v_account.version
+        v_account.id, v_account.currency, v_account.posted, v_account.held,
+        v_account.available, v_account.version
     )::ledger.balance;
 end;
 $$;
@@ -2592,7 +2636,9 @@ as $$
 declare
     v_max constant bigint := 9007199254740991;
     v_id uuid := coalesce(open_account.id, ledger_private.new_id());
-    v_floor bigint := coalesce(open_account.min_balance, case open_account.type when 'asset' then 0 end);
+    v_floor bigint := coalesce(
+        open_account.min_balance, case open_account.type when 'asset' then 0 end
+    );
     v_hash bytea;
     v_account ledger.accounts;
 begin
@@ -2615,7 +2661,9 @@ begin
         'min_balance', coalesce(v_floor <= 0, true), 'at most 0: a new account is empty'
     );
     perform ledger_private.check_argument(
-        'max_balance', coalesce(open_account.max_balance >= 0, true), 'at least 0: a new account is empty'
+        'max_balance',
+        coalesce(open_account.max_balance >= 0, true),
+        'at least 0: a new account is empty'
     );
 
     perform ledger_private.enter_book(open_account.book_id, 'editor');
@@ -2633,16 +2681,19 @@ begin
 
     begin
         insert into ledger_private.accounts (
-            book_id, id, code, name, type, currency, min_balance, max_balance, payable, external_id, metadata, request_hash
+            book_id, id, code, name, type, currency, min_balance, max_balance, payable,
+            external_id, metadata, request_hash
         )
         values (
-            open_account.book_id, v_id, open_account.code, open_account.name, open_account.type, open_account.currency,
-            v_floor, open_account.max_balance, coalesce(open_account.payable, false), open_account.external_id,
+            open_account.book_id, v_id, open_account.code, open_account.name, open_account.type,
+            open_account.currency, v_floor, open_account.max_balance,
+            coalesce(open_account.payable, false), open_account.external_id,
             coalesce(open_account.metadata, '{}'), v_hash
         )
         on conflict on constraint accounts_pkey do nothing;
         if found then
-            insert into ledger_private.balances (book_id, account_id) values (open_account.book_id, v_id);
+            insert into ledger_private.balances (book_id, account_id)
+            values (open_account.book_id, v_id);
         end if;
     exception
         when unique_violation then
@@ -2901,7 +2952,9 @@ as $$
     select
         a.id,
         a.currency,
-        coalesce((select sum(l.amount) from lines as l where l.effective_on < statement_of.from_date), 0)::bigint,
+        coalesce((
+            select sum(l.amount) from lines as l where l.effective_on < statement_of.from_date
+        ), 0)::bigint,
         coalesce((select sum(l.amount) from lines as l), 0)::bigint,
         array(
             select row(
@@ -2947,7 +3000,8 @@ set search_path = ''
 as $$
 begin
     perform ledger_private.check_account(
-        update_account.name, update_account.code, update_account.external_id, update_account.metadata
+        update_account.name, update_account.code, update_account.external_id,
+        update_account.metadata
     );
     perform ledger_private.enter_book(
         update_account.book_id, 'editor', exclusive => update_account.code is not null

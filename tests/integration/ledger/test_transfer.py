@@ -1,4 +1,4 @@
-"""ledger.transfer: one call, its refusals and its replays. Races stand in test_transfer_races.py."""
+"""ledger.transfer: one call, its refusals, its replays. Races: test_transfer_races.py."""
 
 from __future__ import annotations
 
@@ -106,10 +106,7 @@ def test_bad_input_is_refused_by_code_and_changes_nothing(
 def test_metadata_has_to_be_an_object(home: Household) -> None:
     alice = home.as_user("alice")
     for value in ("[]", '"text"', "1", "null"):
-        assert (
-            refusal(lambda value=value: home.pay(alice, "world", "bank", 1, metadata=value))
-            == "invalid_argument"
-        )
+        assert refusal(home.pay, alice, "world", "bank", 1, metadata=value) == "invalid_argument"
 
 
 def test_an_account_cannot_pay_itself(home: Household) -> None:
@@ -148,13 +145,12 @@ def test_balances_stay_where_json_is_exact(home: Household) -> None:
     ):
         assert (
             refusal(
-                lambda giver=giver, taker=taker: alice.call(
-                    "transfer",
-                    book_id=home.book_id,
-                    from_account_id=giver,
-                    to_account_id=taker,
-                    amount=1,
-                )
+                alice.call,
+                "transfer",
+                book_id=home.book_id,
+                from_account_id=giver,
+                to_account_id=taker,
+                amount=1,
             )
             == "amount_out_of_range"
         )
@@ -267,7 +263,7 @@ class TestCallers:
     def test_roles_decide(self, home: Household) -> None:
         home.fund()
         codes = {
-            name: refusal(lambda name=name: home.pay(home.as_user(name), "bank", "cash", 1))
+            name: refusal(home.pay, home.as_user(name), "bank", "cash", 1)
             for name in ("alice", "bob", "carol", "mallory")
         }
         assert codes == {
