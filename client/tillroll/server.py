@@ -2,7 +2,8 @@
 
 A server is owned by the process that starts it. Between the two stands a guard, a tiny process
 that holds the data directory's lock and a pipe from its owner: when the pipe closes, for whatever
-reason, it stops Postgres. Where the guard itself is killed, Linux tells Postgres.
+reason, it stops Postgres. Where the guard itself is killed, Linux tells Postgres; on macOS the
+owner's `stop` or the directory's next start does.
 
 Postgres refuses to run as root, so root's servers run as `nobody`; what that user cannot reach
 (a checkout under /root, say) is put under /var/lib/tillroll instead.
@@ -28,11 +29,12 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import Any
 from urllib.parse import quote
 
 __all__ = ["Server", "ServerError", "find_binaries", "free_port"]
@@ -69,7 +71,7 @@ def find_binaries(bin_dir: str | Path | None = None) -> Path:
     for program in ("postgres", "initdb"):
         if not os.access(found / program, os.X_OK):
             raise ServerError(f"{found} holds no executable {program}")
-    return found
+    return found.absolute()
 
 
 def free_port() -> int:
@@ -102,7 +104,6 @@ class Server:
     ) -> None:
         self.data_dir = Path(data_dir).absolute()
         self.log_file = self.data_dir / "postgres.log"
-        self._user = _unprivileged_user()
         self._wanted_bin = bin_dir
         self._wanted_port = port
         self._durable = durable
@@ -123,9 +124,12 @@ class Server:
     @property
     def pid(self) -> int | None:
         """The postmaster's process id, None where it is not running."""
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            return int((self._pgdata() / "postmaster.pid").read_text().splitlines()[0])
-        return None
+        return _pid(self._pgdata) if self.running else None
+
+    @property
+    def running(self) -> bool:
+        """Whether the guard, and so Postgres, is alive."""
+        return self._guard is not None and self._guard.poll() is None
 
     def dsn(self, dbname: str = "postgres", user: str = SUPERUSER, password: str = "") -> str:
         """Return a connection URL; the password is looked up for the superuser."""
@@ -141,23 +145,25 @@ class Server:
         """
         if self.running:
             return self
-        bin_dir = _reachable_binaries(find_binaries(self._wanted_bin), self._user)
-        self.data_dir.mkdir(parents=True, exist_ok=True)
+        self.stop()  # where the last guard was killed, what it left
+        user = "nobody" if os.geteuid() == 0 else None
+        bin_dir = _reachable_binaries(find_binaries(self._wanted_bin), user)
+        try:
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as failed:
+            raise ServerError(f"data directory {self.data_dir}: {failed.strerror}") from failed
         deadline = time.monotonic() + timeout
         while True:
             self._port = self._wanted_port or free_port()
-            if self._wanted_port:
-                _check_port(self._wanted_port)
-            failure = self._launch(bin_dir, deadline)
+            failure = self._launch(bin_dir, user, deadline)
             if failure is None:
                 return self
             # Orphans of a killed server hold its memory for a moment, and a free port may be
             # taken between choosing and listening.
             passing = "shared memory" in failure or (
-                "could not bind" in failure and not self._wanted_port
+                not self._wanted_port and re.search("could not bind|cannot be used", failure)
             )
             if not passing or time.monotonic() > deadline:
-                self._port = 0
                 raise ServerError(failure)
             time.sleep(0.2)
 
@@ -169,18 +175,14 @@ class Server:
             return
         assert guard.stdin is not None
         assert guard.stdout is not None
-        guard.stdin.close()
-        try:
-            guard.wait(timeout)
-        except subprocess.TimeoutExpired as late:
-            raise ServerError(f"Postgres did not stop in {timeout:g} s") from late
-        finally:
-            guard.stdout.close()
-
-    @property
-    def running(self) -> bool:
-        """Whether the guard, and so Postgres, is alive."""
-        return self._guard is not None and self._guard.poll() is None
+        with guard.stdout:
+            guard.stdin.close()
+            try:
+                killed = guard.wait(timeout) < 0
+            except subprocess.TimeoutExpired as late:
+                raise ServerError(f"Postgres did not stop in {timeout:g} s") from late
+        if killed:
+            _end_orphan(self._pgdata)
 
     def __enter__(self) -> Server:
         return self.start()
@@ -193,37 +195,35 @@ class Server:
     ) -> None:
         self.stop()
 
-    def _launch(self, bin_dir: Path, deadline: float) -> str | None:
+    def _launch(self, bin_dir: Path, user: str | None, deadline: float) -> str | None:
         """Start the guard; return None once Postgres is ready, else why it is not."""
         job = {
-            "data_dir": str(self.data_dir),
-            "bin_dir": str(bin_dir),
-            "user": self._user,
-            "port": self._port,
-            "settings": self._settings,
-            "durable": self._durable,
+            **{"data_dir": str(self.data_dir), "bin_dir": str(bin_dir), "user": user},
+            **{"port": self._port, "settings": self._settings, "durable": self._durable},
+            "owner": os.getpid(),
         }
-        guard = subprocess.Popen(
+        self._guard = guard = subprocess.Popen(
             [sys.executable, "-I", "-S", __file__, json.dumps(job)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
         )
         assert guard.stdout is not None
-        ready, _, _ = select.select([guard.stdout], [], [], max(0.0, deadline - time.monotonic()))
-        answer = guard.stdout.readline().decode().strip() if ready else "it took too long"
-        self._guard = guard
+        try:
+            patience = max(0.0, deadline - time.monotonic())
+            ready, _, _ = select.select([guard.stdout], [], [], patience)
+        except BaseException:  # Ctrl-C
+            self.stop()
+            raise
+        answer = guard.stdout.readline().decode().strip() if ready else "Postgres took too long"
         if answer == "ready":
             return None
         self.stop()
         return answer or "the guard of the server died"
 
+    @property
     def _pgdata(self) -> Path:
         return (self.data_dir / "pgdata").resolve()
-
-
-def _unprivileged_user() -> str | None:
-    return "nobody" if os.geteuid() == 0 else None
 
 
 def _check_port(port: int) -> None:
@@ -231,56 +231,114 @@ def _check_port(port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
-        except OSError as taken:
+        except (OSError, OverflowError) as taken:
             raise ServerError(
-                f"port {port} is taken by another program: choose another, or stop that one"
+                f"port {port} cannot be used ({taken}): choose another, or stop what listens there"
             ) from taken
 
 
-def _reachable(path: Path, user: str | None) -> bool:
-    """Whether `user` may enter every folder above and read `path`; root's servers only."""
-    if user is None:
-        return True
-    return all(folder.stat().st_mode & 0o005 == 0o005 for folder in (path, *path.parents[:-1]))
+def _reachable(path: Path, mode: int) -> bool:
+    """Whether others than the owner have `mode` on a folder, and may enter each one above it."""
+    path = path.resolve()
+    above = all(folder.stat().st_mode & 0o001 for folder in path.parents)
+    return above and path.stat().st_mode & mode == mode
 
 
 def _reachable_binaries(bin_dir: Path, user: str | None) -> Path:
     home = bin_dir.resolve().parent
-    if _reachable(bin_dir.resolve(), user):
+    if user is None or _reachable(bin_dir, 0o005):
         return bin_dir
     mark = hashlib.sha256(f"{home}{(home / 'bin/postgres').stat().st_mtime_ns}".encode())
     copy = _ROOT_HOME / f"postgres-{mark.hexdigest()[:12]}"
     if not copy.exists():
-        _ROOT_HOME.mkdir(parents=True, exist_ok=True)
-        partial = Path(f"{copy}.{os.getpid()}")
-        # The wheel's shared libraries stand beside its install folder and are found relative to it.
-        shutil.copytree(home, partial / "a" / "b")
-        for libraries in home.parent.parent.glob(f"{home.parent.name}.libs"):
+        _make_root_home()
+        partial = Path(tempfile.mkdtemp(dir=_ROOT_HOME))
+        shutil.copytree(home, partial / home.parent.name / home.name)
+        # The wheel's shared libraries stand beside its folder and are found relative to it.
+        libraries = home.parent.with_name(f"{home.parent.name}.libs")
+        if libraries.is_dir():
             shutil.copytree(libraries, partial / libraries.name)
-            (partial / "a").rename(partial / home.parent.name)
-            (partial / "a").symlink_to(home.parent.name)
-        for folder, _, _ in os.walk(partial):
-            os.chmod(folder, 0o755)
+        for made in (partial, *partial.rglob("*")):
+            made.chmod(made.stat().st_mode | (0o055 if os.access(made, os.X_OK) else 0o044))
         try:
             partial.rename(copy)
         except OSError:  # another process was first
             shutil.rmtree(partial)
-    return copy / "a" / "b" / bin_dir.name
+    return copy / home.parent.name / home.name / bin_dir.name
+
+
+def _make_root_home() -> None:
+    _ROOT_HOME.mkdir(parents=True, exist_ok=True)
+    _ROOT_HOME.chmod(0o755)
+
+
+def _pid(pgdata: Path) -> int | None:
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        return int((pgdata / "postmaster.pid").read_text().splitlines()[0])
+    return None
+
+
+def _end_orphan(pgdata: Path) -> None:
+    """End a server without a guard, and unmask a dead one whose number names another program."""
+    pid, pid_file = _pid(pgdata), pgdata / "postmaster.pid"
+    if pid is None:
+        return
+    if _is_postgres(pid):
+        _end(lambda: _is_postgres(pid), lambda how: os.kill(pid, how))
+    with contextlib.suppress(OSError):
+        # The rest of the file stays: by it Postgres sees what still uses the old memory.
+        _, rest = pid_file.read_text().split("\n", 1)
+        pid_file.write_text(f"{2**30}\n{rest}")
+
+
+def _end(is_alive: Callable[[], bool], tell: Callable[[int], None]) -> None:
+    """End a postmaster: its clients disconnected, then at once, then by force."""
+    for how, times in ((signal.SIGINT, 30), (signal.SIGQUIT, 10), (signal.SIGKILL, 10)):
+        for _ in range(times):
+            # Told again and again: one that has only just begun does not hear it.
+            with contextlib.suppress(ProcessLookupError):
+                tell(how)
+            deadline = time.monotonic() + 0.5
+            while time.monotonic() < deadline:
+                if not is_alive():
+                    return
+                time.sleep(0.02)
+
+
+def _is_postgres(pid: int) -> bool:
+    if Path("/proc/self/cmdline").exists():
+        with contextlib.suppress(OSError):
+            return b"postgres" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return False
+    asked = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True)
+    return b"postgres" in asked.stdout
 
 
 # ---- the guard ---------------------------------------------------------------------------------
 
 
-def _guard(job: str) -> int:
-    task = json.loads(job)
+def _guard(task: dict[str, Any]) -> int:
     data_dir, bin_dir, user = Path(task["data_dir"]), Path(task["bin_dir"]), task["user"]
+    told_to_stop: list[int] = []
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: os.close(0))
+    signal.signal(signal.SIGTERM, lambda number, _: told_to_stop.append(number))
+
+    def is_wanted(patience: float) -> bool:
+        # A pipe that a fork of the owner holds open is no owner: the parent's number tells.
+        ended, _, _ = select.select([0], [], [], patience)
+        return not told_to_stop and not ended and os.getppid() == task["owner"]
+
     try:
-        with _lock(data_dir):
+        with _lock(data_dir) as note:
+            _end_orphan((data_dir / "pgdata").resolve())
+            _check_port(task["port"])
             pgdata = _initialise(data_dir, bin_dir, user, task["durable"])
-            _forget_dead(pgdata)
-            return _run(data_dir, pgdata, bin_dir, user, task["port"], task["settings"])
+            command = [str(bin_dir / "postgres"), "-D", str(pgdata)]
+            fixed = {"listen_addresses": "127.0.0.1", "unix_socket_directories": ""}
+            options = {**task["settings"], **fixed, "port": str(task["port"])}
+            command += [f"--{name}={value}" for name, value in options.items()]
+            _run(command, pgdata, data_dir / "postgres.log", user, is_wanted, note)
+            return 0
     except (ServerError, OSError) as failed:
         _answer(str(failed))
         return 1
@@ -292,37 +350,55 @@ def _answer(text: str) -> None:
 
 
 @contextlib.contextmanager
-def _lock(data_dir: Path) -> Iterator[None]:
+def _lock(data_dir: Path) -> Iterator[Callable[[str], None]]:
+    """Hold the directory; yields a function that tells others what its holder does."""
+    began = time.monotonic()
     with open(data_dir / "lock", "a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as taken:
-            lock.seek(0)
-            raise ServerError(
-                f"data directory {data_dir} is in use by process {lock.read().strip() or '?'}: "
-                "stop it, or choose another directory"
-            ) from taken
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as taken:
+                lock.seek(0)
+                holder = lock.read()
+                # The guard of an owner who has just died needs a moment to see it, and to end.
+                if time.monotonic() - began > (60 if "stopping" in holder else 1):
+                    raise ServerError(
+                        f"data directory {data_dir} is in use ({holder or 'process ?'}): "
+                        "stop that server, or choose another directory"
+                    ) from taken
+                time.sleep(0.05)
+
+        def note(doing: str) -> None:
+            lock.truncate(0)
+            lock.write(f"process {os.getpid()}, {doing}")
+            lock.flush()
+
+        note("running")
+        yield note
 
 
 def _initialise(data_dir: Path, bin_dir: Path, user: str | None, durable: bool) -> Path:
+    if user and _reachable(data_dir.parent, 0o001):
+        data_dir.chmod(data_dir.stat().st_mode | 0o001)
     pgdata = data_dir / "pgdata"
-    if not pgdata.exists() and not _reachable(data_dir, user):
-        home = _ROOT_HOME / f"data-{hashlib.sha256(str(data_dir).encode()).hexdigest()[:12]}"
-        home.mkdir(parents=True, exist_ok=True)
-        os.chmod(home, 0o755)
+    if user and not pgdata.exists() and not _reachable(data_dir, 0o001):
+        _make_root_home()
+        home = Path(tempfile.mkdtemp(prefix="data-", dir=_ROOT_HOME))
+        home.chmod(0o755)
         pgdata.unlink(missing_ok=True)
+        (home / "pgdata").mkdir()
         pgdata.symlink_to(home / "pgdata")
-    real = Path(os.path.realpath(pgdata))
-    major = _major(bin_dir)
+    real = pgdata.resolve()
+    said = subprocess.run([str(bin_dir / "postgres"), "--version"], capture_output=True, text=True)
+    major = re.search(r"\) (\d+)", said.stdout)
+    if major is None:
+        raise ServerError(f"{bin_dir}/postgres does not run: {said.stderr.strip()}")
     if (real / "PG_VERSION").exists():
         made_by = (real / "PG_VERSION").read_text().strip()
-        if made_by != major:
+        if made_by != major[1]:
             raise ServerError(
-                f"{data_dir} was made by Postgres {made_by} and this is {major}: "
+                f"{data_dir} was made by Postgres {made_by} and this is {major[1]}: "
                 "choose another directory, or dump there and restore here"
             )
         return real
@@ -330,23 +406,24 @@ def _initialise(data_dir: Path, bin_dir: Path, user: str | None, durable: bool) 
         raise ServerError(f"{real} is neither empty nor a Postgres data directory")
 
     # A half-made cluster must never be taken for a whole one: it gets its name when it is ready.
-    making = real.with_name("pgdata.new")
+    making, secret = real.with_name("pgdata.new"), real.with_name("pgdata.password")
     shutil.rmtree(making, ignore_errors=True)
     making.mkdir(mode=0o700)
-    secret, secret_for_initdb = data_dir / "password", making.with_name("pgdata.password")
-    _write_secret(secret, secrets.token_urlsafe(24))
-    _write_secret(secret_for_initdb, secret.read_text())
+    password = secrets.token_urlsafe(24)
+    for path in (data_dir / "password", secret):
+        path.unlink(missing_ok=True)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+            out.write(password)
     if user:
         shutil.chown(making, user)
-        shutil.chown(secret_for_initdb, user)
+        shutil.chown(secret, user)
     command = [
-        str(bin_dir / "initdb"),
-        *("-D", str(making), "-U", SUPERUSER, "-A", "scram-sha-256"),
-        *("--pwfile", str(secret_for_initdb), "--encoding", "UTF8", "--locale", "C"),
+        *(str(bin_dir / "initdb"), "-D", str(making), "-U", SUPERUSER, "-A", "scram-sha-256"),
+        *("--pwfile", str(secret), "--encoding", "UTF8", "--locale", "C"),
         *([] if durable else ["--no-sync"]),
     ]
-    made = subprocess.run(command, capture_output=True, cwd="/", user=user, group=_gid(user))
-    secret_for_initdb.unlink()
+    made = subprocess.run(command, capture_output=True, cwd="/", **_as(user))
+    secret.unlink()
     if made.returncode:
         raise ServerError(f"initdb failed: {made.stderr.decode(errors='replace').strip()}")
     if real.exists():
@@ -355,74 +432,45 @@ def _initialise(data_dir: Path, bin_dir: Path, user: str | None, durable: bool) 
     return real
 
 
-def _write_secret(path: Path, secret: str) -> None:
-    path.unlink(missing_ok=True)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w") as out:
-        out.write(secret)
-
-
-def _major(bin_dir: Path) -> str:
-    said = subprocess.run([str(bin_dir / "postgres"), "--version"], capture_output=True, text=True)
-    match = re.search(r"\) (\d+)", said.stdout)
-    if match is None:
-        raise ServerError(f"{bin_dir}/postgres does not run: {said.stderr.strip()}")
-    return match[1]
-
-
-def _gid(user: str | None) -> int | None:
-    return pwd.getpwnam(user).pw_gid if user else None
-
-
-def _forget_dead(pgdata: Path) -> None:
-    """Remove the pid file of a killed server where its number now names another program."""
-    pid_file = pgdata / "postmaster.pid"
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        pid = int(pid_file.read_text().splitlines()[0])
-        program = Path(f"/proc/{pid}/cmdline")
-        if program.exists() and b"postgres" not in program.read_bytes():
-            pid_file.unlink()
+def _as(user: str | None) -> dict[str, Any]:
+    """Return the arguments with which subprocess becomes `user`."""
+    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []} if user else {}
 
 
 def _run(
-    data_dir: Path,
+    command: list[str],
     pgdata: Path,
-    bin_dir: Path,
+    log_file: Path,
     user: str | None,
-    port: int,
-    settings: Mapping[str, str],
-) -> int:
-    fixed = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "port": str(port)}
-    options = [f"--{name}={value}" for name, value in {**settings, **fixed}.items()]
-    with open(data_dir / "postgres.log", "ab") as log:
-        begin = log.tell()
+    is_wanted: Callable[[float], bool],
+    note: Callable[[str], None],
+) -> None:
+    with open(os.open(log_file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "rb") as log:
+        begin = log.seek(0, os.SEEK_END)
         postgres = subprocess.Popen(
-            [str(bin_dir / "postgres"), "-D", str(pgdata), *options],
+            command,
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             cwd="/",
-            user=user,
-            group=_gid(user),
-            extra_groups=[] if user else None,
             preexec_fn=_die_with_guard if sys.platform == "linux" else None,
             start_new_session=True,
+            **_as(user),
         )
-    told = False
-    while postgres.poll() is None:
-        if not told and _is_ready(pgdata, postgres.pid):
-            _answer("ready")
-            told = True
-        try:
-            ended, _, _ = select.select([0], [], [], 0.5 if told else 0.02)
-            if ended and not os.read(0, 1):
-                break
-        except OSError:  # closed by SIGTERM
-            break
-    _end(postgres)
-    if not told:
-        with open(data_dir / "postgres.log", "rb") as written:
-            _answer(_reason(data_dir, written, begin))
-    return 0
+        told = False
+        while postgres.poll() is None and is_wanted(0.5 if told else 0.02):
+            if not told and _is_ready(pgdata, postgres.pid):
+                _answer("ready")
+                told = True
+        note("stopping")
+        _end(lambda: postgres.poll() is None, postgres.send_signal)
+        if not told:
+            log.seek(begin)
+            telling = re.compile(r"(?:FATAL|LOG|HINT|DETAIL):  (.*)")
+            lines = telling.findall(log.read().decode(errors="replace"))
+            why = [line for line in lines if re.search("could not|in use|exists|memory", line)]
+            said = " ".join(why or lines[-1:]) or "see its log"
+            _answer(f"Postgres did not start: {said} ({log_file})")
 
 
 def _die_with_guard() -> None:
@@ -430,30 +478,11 @@ def _die_with_guard() -> None:
 
 
 def _is_ready(pgdata: Path, pid: int) -> bool:
-    with contextlib.suppress(OSError, IndexError, ValueError):
-        lines = (pgdata / "postmaster.pid").read_text().splitlines()
-        return int(lines[0]) == pid and lines[7].strip() == "ready"
+    with contextlib.suppress(OSError, IndexError):
+        state = (pgdata / "postmaster.pid").read_text().splitlines()[7]
+        return _pid(pgdata) == pid and state.strip() == "ready"
     return False
 
 
-def _end(postgres: subprocess.Popen[bytes]) -> None:
-    for how, patience in ((signal.SIGINT, 15), (signal.SIGQUIT, 5), (signal.SIGKILL, 5)):
-        if postgres.poll() is None:
-            postgres.send_signal(how)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                postgres.wait(patience)
-
-
-def _reason(data_dir: Path, log: IO[bytes], begin: int) -> str:
-    log.seek(begin)
-    said = [
-        line.split("  ", 1)[-1]
-        for line in log.read().decode(errors="replace").splitlines()
-        if re.search(r"(FATAL|LOG|HINT|DETAIL):  ", line)
-        and re.search(r"FATAL|could not bind|in use|shared memory|HINT", line)
-    ]
-    return f"Postgres did not start: {' '.join(said) or 'see its log'} ({data_dir}/postgres.log)"
-
-
 if __name__ == "__main__":
-    sys.exit(_guard(sys.argv[1]))
+    sys.exit(_guard(json.loads(sys.argv[1])))

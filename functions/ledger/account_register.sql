@@ -19,12 +19,15 @@ begin
     perform ledger_private.find_account(account_register.book_id, account_register.account_id);
     perform ledger_private.check_argument('page_size', page_size between 1 and 1000, '1 to 1000');
     return query
-    select l.*
-    from ledger_private.register_lines(account_register.book_id, account_register.account_id) as l
+    select
+        r.transaction_id, r.leg, r.kind, r.booked_at, r.effective_on, r.description, r.amount,
+        r.balance_after, r.version, r.cursor
+    from ledger_private.register as r
     where
-        l.version
-        < coalesce(ledger_private.read_cursor(account_register.before), 9223372036854775807)
-    order by l.version desc
+        r.book_id = account_register.book_id
+        and r.account_id = account_register.account_id
+        and r.version < ledger_private.read_cursor(account_register.before)
+    order by r.version desc
     limit account_register.page_size;
 end;
 $$;

@@ -1,6 +1,6 @@
 -- ledger.create_book: begin a set of books.
 --
--- Raises  invalid_argument, idempotency_mismatch, forbidden, busy
+-- Raises  invalid_argument, idempotency_mismatch, user_not_found, forbidden, busy
 -- Tests   tests/integration/ledger/test_create_book.py
 
 create or replace function ledger.create_book(

@@ -1,5 +1,9 @@
 -- ledger_private.check_entries: the half of verify_book that reads every entry. Runs as the caller.
 --
+-- The hash is recomputed by the format in sql/ledger_private/entries.sql, written out here as in
+-- the engine: a function for it would have to fix its search_path, could not be inlined then, and
+-- would cost more than the hash.
+--
 -- One pass in chain order: each entry is compared with the one before it in its account and slot.
 -- Order and numbers come first, then what they carry, so that a deletion, a change and a swap each
 -- show by name.
@@ -19,10 +23,15 @@ as $$
             e.version - coalesce(lag(e.version) over chain, 0) = 1 as follows,
             e.balance_after - coalesce(lag(e.balance_after) over chain, 0) = e.amount as adds_up,
             e.booked_at >= coalesce(lag(e.booked_at) over chain, '-infinity') as rises,
-            e.hash = ledger_private.entry_hash(
-                coalesce(lag(e.hash) over chain, decode(repeat('00', 32), 'hex')),
-                e.book_id, e.account_id, e.slot, e.version, e.transaction_id, e.leg, e.amount,
-                e.balance_after, e.booked_at, t.effective_on, a.currency
+            e.hash = sha256(
+                '\x01'::bytea
+                || coalesce(lag(e.hash) over chain, decode(repeat('00', 32), 'hex'))
+                || uuid_send(e.book_id) || uuid_send(e.account_id)
+                || int2send(e.slot) || int8send(e.version)
+                || uuid_send(e.transaction_id) || int2send(e.leg)
+                || int8send(e.amount) || int8send(e.balance_after)
+                || timestamptz_send(e.booked_at) || date_send(t.effective_on)
+                || int4send(octet_length(a.currency)) || convert_to(a.currency, 'UTF8')
             ) as hashes
         from ledger_private.entries as e
         left join ledger_private.transactions as t

@@ -33,14 +33,19 @@ begin
         insert into ledger_private.books (id, name, base_currency, request_hash)
         values (v_id, create_book.name, create_book.base_currency, v_hash)
         on conflict on constraint books_pkey do nothing;
-    exception when lock_not_available then
-        perform ledger_private.raise_error('busy', jsonb_build_object('id', v_id));
+        if found and v_user is not null then
+            insert into ledger_private.book_members (book_id, user_id, role)
+            values (v_id, v_user, 'owner');
+        end if;
+    exception
+        when foreign_key_violation then
+            -- Her token outlives her.
+            perform ledger_private.raise_error(
+                'user_not_found', jsonb_build_object('user_id', v_user)
+            );
+        when lock_not_available then
+            perform ledger_private.raise_error('busy', jsonb_build_object('id', v_id));
     end;
-
-    if found and v_user is not null then
-        insert into ledger_private.book_members (book_id, user_id, role)
-        values (v_id, v_user, 'owner');
-    end if;
 
     -- The hash names the caller: a stranger's book is not returned to her.
     select k.id, k.name, k.base_currency, k.archived_at, k.created_at into v_book

@@ -7,11 +7,13 @@
 
 create or replace function ledger_private.new_id()
 returns uuid
-language sql
+language plpgsql
 volatile
 security invoker
+set search_path = ''
 as $$
-    select encode(
+begin
+    return encode(
         set_bit(
             set_bit(
                 overlay(
@@ -27,6 +29,7 @@ as $$
         ),
         'hex'
     )::uuid;
+end;
 $$;
 
 comment on function ledger_private.new_id is 'Make a time-ordered UUID (version 7).';

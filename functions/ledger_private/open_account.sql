@@ -23,7 +23,6 @@ security definer
 set search_path = ''
 as $$
 declare
-    v_max constant bigint := 9007199254740991;
     v_id uuid := coalesce(open_account.id, ledger_private.new_id());
     v_floor bigint := coalesce(
         open_account.min_balance, case open_account.type when 'asset' then 0 end

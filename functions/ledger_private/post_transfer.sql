@@ -36,29 +36,24 @@ as $$
 #variable_conflict use_column
 declare
     v_max constant bigint := 9007199254740991;
-    v_refusal text;
-    v_bad_argument text;
     v_user uuid;
     v_request_hash bytea;
     v_receipt ledger.receipt;
     v record;
 begin
-    v_bad_argument := ledger_private.bad_posting_argument(
+    if coalesce(post_transfer.amount not between 1 and v_max, true) then
+        perform ledger_private.raise_error(
+            'invalid_amount', jsonb_build_object('amount', post_transfer.amount)
+        );
+    elsif post_transfer.from_account_id = post_transfer.to_account_id then
+        perform ledger_private.raise_error(
+            'same_account', jsonb_build_object('account_id', post_transfer.to_account_id)
+        );
+    end if;
+    perform ledger_private.check_posting(
         post_transfer.idempotency_key, post_transfer.effective_on, post_transfer.description,
         post_transfer.external_id, post_transfer.metadata
     );
-    v_refusal := case
-        when coalesce(post_transfer.amount not between 1 and v_max, true) then 'invalid_amount'
-        when post_transfer.from_account_id = post_transfer.to_account_id then 'same_account'
-        when v_bad_argument is not null then 'invalid_argument'
-    end;
-    if v_refusal is not null then
-        perform ledger_private.raise_error(v_refusal, jsonb_strip_nulls(jsonb_build_object(
-            'amount', case v_refusal when 'invalid_amount' then post_transfer.amount end,
-            'account_id', case v_refusal when 'same_account' then post_transfer.to_account_id end,
-            'argument', v_bad_argument
-        )));
-    end if;
 
     v_user := ledger_private.enter_book(post_transfer.book_id, 'editor', allow_archived => true);
 
@@ -86,7 +81,9 @@ begin
             post_transfer.external_id, coalesce(post_transfer.metadata, '{}'), v_user
         )
         on conflict (book_id, idempotency_key) where idempotency_key is not null do nothing
-        returning t.id, t.book_id, t.kind, t.posted_at, t.effective_on, false, false
+        returning
+            t.id, t.book_id, t.kind, t.posted_at, t.effective_on, false, false,
+            null::ledger.receipt_entry[]
         into v_receipt;
 
         if v_receipt.transaction_id is null then
@@ -177,10 +174,15 @@ begin
             posted = b.posted + s.amount,
             version = b.version + 1,
             booked_at = v.booked_at,
-            hash = ledger_private.entry_hash(
-                b.hash, b.book_id, b.account_id, b.slot, b.version + 1,
-                v_receipt.transaction_id, s.leg, s.amount, b.posted + s.amount,
-                v.booked_at, v_receipt.effective_on, v.currency
+            -- The format is described in sql/ledger_private/entries.sql.
+            hash = sha256(
+                '\x01'::bytea || b.hash
+                || uuid_send(b.book_id) || uuid_send(b.account_id)
+                || int2send(b.slot) || int8send(b.version + 1)
+                || uuid_send(v_receipt.transaction_id) || int2send(s.leg)
+                || int8send(s.amount) || int8send(b.posted + s.amount)
+                || timestamptz_send(v.booked_at) || date_send(v_receipt.effective_on)
+                || int4send(octet_length(v.currency)) || convert_to(v.currency, 'UTF8')
             )
         from
             (values

@@ -10,7 +10,7 @@ set search_path = ''
 as $$
 begin
     if read_cursor.cursor is null then
-        return null;
+        return 9223372036854775807;
     elsif read_cursor.cursor !~ '^v[1-9][0-9]{0,17}$' then
         perform ledger_private.raise_error(
             'invalid_cursor', jsonb_build_object('cursor', left(read_cursor.cursor, 64))
@@ -21,7 +21,8 @@ end;
 $$;
 
 comment on function ledger_private.read_cursor is
-'Return the version in a cursor, or raise invalid_cursor. Null stays null.';
+'Return the version in a cursor, or raise invalid_cursor. Null is
+above every version.';
 
 revoke execute on function ledger_private.read_cursor
 from public, anon, authenticated, service_role;

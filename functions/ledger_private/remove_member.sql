@@ -14,9 +14,16 @@ begin
     perform ledger_private.enter_book(remove_member.book_id, 'owner', exclusive => true);
     perform ledger_private.keep_an_owner(remove_member.book_id, remove_member.user_id);
 
-    delete from ledger_private.book_members as m
-    where m.book_id = remove_member.book_id and m.user_id = remove_member.user_id
-    returning m.book_id, m.user_id, m.role, m.created_at into v_member;
+    begin
+        delete from ledger_private.book_members as m
+        where m.book_id = remove_member.book_id and m.user_id = remove_member.user_id
+        returning m.book_id, m.user_id, m.role, m.created_at into v_member;
+    exception when lock_not_available then
+        -- The user is being deleted.
+        perform ledger_private.raise_error(
+            'busy', jsonb_build_object('user_id', remove_member.user_id)
+        );
+    end;
 
     if v_member.user_id is null then
         perform ledger_private.raise_error(

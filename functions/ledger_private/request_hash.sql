@@ -5,13 +5,16 @@
 
 create or replace function ledger_private.request_hash(function_name text, arguments jsonb)
 returns bytea
-language sql
+language plpgsql
 stable
 security invoker
+set search_path = ''
 as $$
-    select sha256(
+begin
+    return sha256(
         convert_to('1 ' || function_name || ' ' || jsonb_strip_nulls(arguments)::text, 'UTF8')
     );
+end;
 $$;
 
 comment on function ledger_private.request_hash is

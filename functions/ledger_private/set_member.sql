@@ -24,10 +24,16 @@ begin
         values (set_member.book_id, set_member.user_id, set_member.role)
         on conflict on constraint book_members_pkey do update set role = excluded.role
         returning m.book_id, m.user_id, m.role, m.created_at into v_member;
-    exception when foreign_key_violation or not_null_violation then
-        perform ledger_private.raise_error(
-            'user_not_found', jsonb_build_object('user_id', set_member.user_id)
-        );
+    exception
+        when foreign_key_violation or not_null_violation then
+            perform ledger_private.raise_error(
+                'user_not_found', jsonb_build_object('user_id', set_member.user_id)
+            );
+        when lock_not_available then
+            -- The user is being deleted.
+            perform ledger_private.raise_error(
+                'busy', jsonb_build_object('user_id', set_member.user_id)
+            );
     end;
     return v_member;
 end;

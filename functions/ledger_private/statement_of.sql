@@ -17,9 +17,12 @@ security invoker
 set search_path = ''
 as $$
     with lines as materialized (
-        select l.*
-        from ledger_private.register_lines(statement_of.book_id, statement_of.account_id) as l
-        where l.effective_on <= statement_of.to_date
+        select r.*
+        from ledger_private.register as r
+        where
+            r.book_id = statement_of.book_id
+            and r.account_id = statement_of.account_id
+            and r.effective_on <= statement_of.to_date
     ),
 
     running as (

@@ -1,6 +1,12 @@
 -- The roll: every change of every balance, one line each, never altered. An account's lines are
 -- numbered without gaps and chained by hash, so that a missing, changed or moved line shows.
 --
+-- The hash of a line is SHA-256 over, in network order: format byte 1, the hash of the line before
+-- it (32 zero bytes for the first), book_id, account_id, slot int2, version int8, transaction_id,
+-- leg int2, amount int8, balance_after int8, booked_at as int8 microseconds and effective_on as
+-- int4 days from 2000-01-01, and the currency as length int4 and bytes. Words stand outside, so
+-- that they can be erased.
+--
 -- No foreign keys: three of them cost a third of a transfer. The engine writes parent and child in
 -- one call, parents cannot be deleted, and verify_book proves that each is there.
 
@@ -50,4 +56,5 @@ comment on column ledger_private.entries.leg is 'Number of the line in its trans
 comment on column ledger_private.entries.balance_after is
 'Posted balance of the account and slot after this line.';
 comment on column ledger_private.entries.booked_at is 'When it was booked: rises with the version.';
-comment on column ledger_private.entries.hash is 'See ledger_private.entry_hash.';
+comment on column ledger_private.entries.hash is
+'SHA-256 of this line and the hash of the one before it.';

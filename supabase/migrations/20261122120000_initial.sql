@@ -30,40 +30,6 @@ comment on schema ledger_private is 'Tables and engine of the ledger. Not for th
 revoke all on schema ledger_private from public, anon, authenticated, service_role;
 grant usage on schema ledger_private to authenticated, service_role;
 
--- functions/ledger_private/bad_posting_argument.sql
-
--- ledger_private.bad_posting_argument: the limits of what every posting may carry, named before
--- they become a CHECK violation. One expression without settings of its own, so that Postgres
--- inlines it.
-
-create or replace function ledger_private.bad_posting_argument(
-    idempotency_key text,
-    effective_on date,
-    description text,
-    external_id text,
-    metadata jsonb
-)
-returns text
-language sql
-immutable
-security invoker
-as $$
-    select case
-        when octet_length(idempotency_key) not between 1 and 255 then 'idempotency_key'
-        when effective_on not between '0001-01-01' and '9999-12-31' then 'effective_on'
-        when octet_length(description) > 1000 then 'description'
-        when octet_length(external_id) not between 1 and 255 then 'external_id'
-        when jsonb_typeof(metadata) <> 'object' or octet_length(metadata::text) > 16384
-            then 'metadata'
-    end;
-$$;
-
-comment on function ledger_private.bad_posting_argument is
-'Return the name of the first argument that is out of its limits, or null.';
-
-revoke execute on function ledger_private.bad_posting_argument
-from public, anon, authenticated, service_role;
-
 -- functions/ledger_private/caller.sql
 
 -- ledger_private.caller: whose call this is. Called by definer functions only: there current_user
@@ -232,6 +198,54 @@ comment on function ledger_private.check_limits is
 revoke execute on function ledger_private.check_limits
 from public, anon, authenticated, service_role;
 
+-- functions/ledger_private/check_posting.sql
+
+-- ledger_private.check_posting: what every posting may carry. The table has no checks of its own.
+-- Called by the engine only.
+
+create or replace function ledger_private.check_posting(
+    idempotency_key text,
+    effective_on date,
+    description text,
+    external_id text,
+    metadata jsonb
+)
+returns void
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+    v_argument text := case
+        when octet_length(idempotency_key) not between 1 and 255 then 'idempotency_key'
+        when effective_on not between '0001-01-01' and '9999-12-31' then 'effective_on'
+        when octet_length(description) > 1000 then 'description'
+        when octet_length(external_id) not between 1 and 255 then 'external_id'
+        when jsonb_typeof(metadata) <> 'object' or octet_length(metadata::text) > 16384
+            then 'metadata'
+    end;
+begin
+    if v_argument is not null then
+        perform ledger_private.raise_error('invalid_argument', jsonb_build_object(
+            'argument', v_argument,
+            'reason', case v_argument
+                when 'effective_on' then 'a date from 0001-01-01 to 9999-12-31'
+                when 'description' then 'at most 1000 bytes'
+                when 'metadata' then 'an object of at most 16 KiB'
+                else '1 to 255 bytes'
+            end
+        ));
+    end if;
+end;
+$$;
+
+comment on function ledger_private.check_posting is
+'Raise invalid_argument for what a posting cannot carry. Nulls pass.';
+
+revoke execute on function ledger_private.check_posting
+from public, anon, authenticated, service_role;
+
 -- functions/ledger_private/enter_book.sql
 
 -- ledger_private.enter_book: the door of everything that writes. Called by definer functions only.
@@ -302,52 +316,6 @@ Returns the caller's user id, null for service_role and the owner of the schema.
 
 revoke execute on function ledger_private.enter_book
 from public, anon, authenticated, service_role;
-
--- functions/ledger_private/entry_hash.sql
-
--- ledger_private.entry_hash: one link of an account's chain.
---
--- SHA-256 over, in network order: format byte 1, the previous hash, book_id, account_id, slot,
--- version, transaction_id, leg, amount, balance_after, booked_at (microseconds from 2000-01-01),
--- effective_on (days from 2000-01-01), and the currency as length and bytes. Words stand outside,
--- so that they can be erased. One expression without settings of its own, so that Postgres inlines
--- it.
-
-create or replace function ledger_private.entry_hash(
-    previous_hash bytea,
-    book_id uuid,
-    account_id uuid,
-    slot smallint,
-    version bigint,
-    transaction_id uuid,
-    leg smallint,
-    amount bigint,
-    balance_after bigint,
-    booked_at timestamptz,
-    effective_on date,
-    currency text
-)
-returns bytea
-language sql
-immutable
-security invoker
-as $$
-    select sha256(
-        '\x01'::bytea || previous_hash
-        || uuid_send(book_id) || uuid_send(account_id) || int2send(slot) || int8send(version)
-        || uuid_send(transaction_id) || int2send(leg) || int8send(amount) || int8send(balance_after)
-        || timestamptz_send(booked_at) || date_send(effective_on)
-        || int4send(octet_length(currency)) || decode(currency, 'escape')
-    );
-$$;
-
-comment on function ledger_private.entry_hash is
-$$Hash an entry onto the hash of the one before it.
-
-previous_hash: 32 bytes, zero for the first entry of an account and slot.$$;
-
-revoke execute on function ledger_private.entry_hash from public, anon, authenticated, service_role;
-grant execute on function ledger_private.entry_hash to authenticated, service_role;
 
 -- functions/ledger_private/keep_an_owner.sql
 
@@ -426,11 +394,13 @@ grant execute on function ledger_private.my_books to authenticated;
 
 create or replace function ledger_private.new_id()
 returns uuid
-language sql
+language plpgsql
 volatile
 security invoker
+set search_path = ''
 as $$
-    select encode(
+begin
+    return encode(
         set_bit(
             set_bit(
                 overlay(
@@ -446,6 +416,7 @@ as $$
         ),
         'hex'
     )::uuid;
+end;
 $$;
 
 comment on function ledger_private.new_id is 'Make a time-ordered UUID (version 7).';
@@ -466,7 +437,7 @@ set search_path = ''
 as $$
 begin
     if read_cursor.cursor is null then
-        return null;
+        return 9223372036854775807;
     elsif read_cursor.cursor !~ '^v[1-9][0-9]{0,17}$' then
         perform ledger_private.raise_error(
             'invalid_cursor', jsonb_build_object('cursor', left(read_cursor.cursor, 64))
@@ -477,7 +448,8 @@ end;
 $$;
 
 comment on function ledger_private.read_cursor is
-'Return the version in a cursor, or raise invalid_cursor. Null stays null.';
+'Return the version in a cursor, or raise invalid_cursor. Null is
+above every version.';
 
 revoke execute on function ledger_private.read_cursor
 from public, anon, authenticated, service_role;
@@ -521,13 +493,16 @@ from public, anon, authenticated, service_role;
 
 create or replace function ledger_private.request_hash(function_name text, arguments jsonb)
 returns bytea
-language sql
+language plpgsql
 stable
 security invoker
+set search_path = ''
 as $$
-    select sha256(
+begin
+    return sha256(
         convert_to('1 ' || function_name || ' ' || jsonb_strip_nulls(arguments)::text, 'UTF8')
     );
+end;
 $$;
 
 comment on function ledger_private.request_hash is
@@ -701,6 +676,12 @@ comment on table ledger_private.currencies is
 -- The roll: every change of every balance, one line each, never altered. An account's lines are
 -- numbered without gaps and chained by hash, so that a missing, changed or moved line shows.
 --
+-- The hash of a line is SHA-256 over, in network order: format byte 1, the hash of the line before
+-- it (32 zero bytes for the first), book_id, account_id, slot int2, version int8, transaction_id,
+-- leg int2, amount int8, balance_after int8, booked_at as int8 microseconds and effective_on as
+-- int4 days from 2000-01-01, and the currency as length int4 and bytes. Words stand outside, so
+-- that they can be erased.
+--
 -- No foreign keys: three of them cost a third of a transfer. The engine writes parent and child in
 -- one call, parents cannot be deleted, and verify_book proves that each is there.
 
@@ -750,7 +731,8 @@ comment on column ledger_private.entries.leg is 'Number of the line in its trans
 comment on column ledger_private.entries.balance_after is
 'Posted balance of the account and slot after this line.';
 comment on column ledger_private.entries.booked_at is 'When it was booked: rises with the version.';
-comment on column ledger_private.entries.hash is 'See ledger_private.entry_hash.';
+comment on column ledger_private.entries.hash is
+'SHA-256 of this line and the hash of the one before it.';
 
 -- sql/ledger_private/error_catalogue.sql
 
@@ -1208,12 +1190,15 @@ begin
     perform ledger_private.find_account(account_register.book_id, account_register.account_id);
     perform ledger_private.check_argument('page_size', page_size between 1 and 1000, '1 to 1000');
     return query
-    select l.*
-    from ledger_private.register_lines(account_register.book_id, account_register.account_id) as l
+    select
+        r.transaction_id, r.leg, r.kind, r.booked_at, r.effective_on, r.description, r.amount,
+        r.balance_after, r.version, r.cursor
+    from ledger_private.register as r
     where
-        l.version
-        < coalesce(ledger_private.read_cursor(account_register.before), 9223372036854775807)
-    order by l.version desc
+        r.book_id = account_register.book_id
+        and r.account_id = account_register.account_id
+        and r.version < ledger_private.read_cursor(account_register.before)
+    order by r.version desc
     limit account_register.page_size;
 end;
 $$;
@@ -1383,35 +1368,6 @@ revoke execute on function ledger_private.raise_error
 from public, anon, authenticated, service_role;
 grant execute on function ledger_private.raise_error to authenticated, service_role;
 
--- functions/ledger_private/register_lines.sql
-
--- ledger_private.register_lines: an account's entries with the words of their transactions. Runs as
--- the caller; without settings of its own, so that Postgres inlines it and a page costs a page.
-
-create or replace function ledger_private.register_lines(book_id uuid, account_id uuid)
-returns setof ledger.register_line
-language sql
-stable
-security invoker
-as $$
-    select
-        e.transaction_id, e.leg, t.kind, e.booked_at, t.effective_on, t.description,
-        e.amount, e.balance_after, e.version, 'v' || e.version
-    from ledger_private.entries as e
-    inner join ledger_private.transactions as t on t.book_id = e.book_id and t.id = e.transaction_id
-    where
-        e.book_id = register_lines.book_id
-        and e.account_id = register_lines.account_id
-        and e.slot = 0;
-$$;
-
-comment on function ledger_private.register_lines is
-'Return the register of an account, unordered: page it from outside.';
-
-revoke execute on function ledger_private.register_lines
-from public, anon, authenticated, service_role;
-grant execute on function ledger_private.register_lines to authenticated, service_role;
-
 -- sql/ledger/currencies.sql
 
 -- Currencies as callers see them.
@@ -1528,6 +1484,36 @@ comment on table ledger_private.books is 'Books: the tenants. Archived ones take
 comment on column ledger_private.books.request_hash is
 'SHA-256 of the call that made it: tells a repeat from another.';
 
+-- sql/ledger_private/register.sql
+
+-- An account's entries with the words of their transactions: what registers and statements read.
+-- Seen with the rights of who reads.
+
+create view ledger_private.register with (security_invoker = true) as
+select
+    e.book_id,
+    e.account_id,
+    e.transaction_id,
+    e.leg,
+    t.kind,
+    e.booked_at,
+    t.effective_on,
+    t.description,
+    e.amount,
+    e.balance_after,
+    e.version,
+    -- Opaque to callers; the letter names the format, see ledger_private.read_cursor.
+    'v' || e.version as cursor
+from ledger_private.entries as e
+inner join ledger_private.transactions as t on t.book_id = e.book_id and t.id = e.transaction_id
+where e.slot = 0;
+
+comment on view ledger_private.register is
+'Entries with their transactions, for one account at a time.';
+
+revoke all on table ledger_private.register from public, anon, authenticated, service_role;
+grant select on table ledger_private.register to authenticated, service_role;
+
 -- functions/ledger/find_transaction.sql
 
 -- ledger.find_transaction: was a posting with this key made?
@@ -1610,29 +1596,24 @@ as $$
 #variable_conflict use_column
 declare
     v_max constant bigint := 9007199254740991;
-    v_refusal text;
-    v_bad_argument text;
     v_user uuid;
     v_request_hash bytea;
     v_receipt ledger.receipt;
     v record;
 begin
-    v_bad_argument := ledger_private.bad_posting_argument(
+    if coalesce(post_transfer.amount not between 1 and v_max, true) then
+        perform ledger_private.raise_error(
+            'invalid_amount', jsonb_build_object('amount', post_transfer.amount)
+        );
+    elsif post_transfer.from_account_id = post_transfer.to_account_id then
+        perform ledger_private.raise_error(
+            'same_account', jsonb_build_object('account_id', post_transfer.to_account_id)
+        );
+    end if;
+    perform ledger_private.check_posting(
         post_transfer.idempotency_key, post_transfer.effective_on, post_transfer.description,
         post_transfer.external_id, post_transfer.metadata
     );
-    v_refusal := case
-        when coalesce(post_transfer.amount not between 1 and v_max, true) then 'invalid_amount'
-        when post_transfer.from_account_id = post_transfer.to_account_id then 'same_account'
-        when v_bad_argument is not null then 'invalid_argument'
-    end;
-    if v_refusal is not null then
-        perform ledger_private.raise_error(v_refusal, jsonb_strip_nulls(jsonb_build_object(
-            'amount', case v_refusal when 'invalid_amount' then post_transfer.amount end,
-            'account_id', case v_refusal when 'same_account' then post_transfer.to_account_id end,
-            'argument', v_bad_argument
-        )));
-    end if;
 
     v_user := ledger_private.enter_book(post_transfer.book_id, 'editor', allow_archived => true);
 
@@ -1660,7 +1641,9 @@ begin
             post_transfer.external_id, coalesce(post_transfer.metadata, '{}'), v_user
         )
         on conflict (book_id, idempotency_key) where idempotency_key is not null do nothing
-        returning t.id, t.book_id, t.kind, t.posted_at, t.effective_on, false, false
+        returning
+            t.id, t.book_id, t.kind, t.posted_at, t.effective_on, false, false,
+            null::ledger.receipt_entry[]
         into v_receipt;
 
         if v_receipt.transaction_id is null then
@@ -1751,10 +1734,15 @@ begin
             posted = b.posted + s.amount,
             version = b.version + 1,
             booked_at = v.booked_at,
-            hash = ledger_private.entry_hash(
-                b.hash, b.book_id, b.account_id, b.slot, b.version + 1,
-                v_receipt.transaction_id, s.leg, s.amount, b.posted + s.amount,
-                v.booked_at, v_receipt.effective_on, v.currency
+            -- The format is described in sql/ledger_private/entries.sql.
+            hash = sha256(
+                '\x01'::bytea || b.hash
+                || uuid_send(b.book_id) || uuid_send(b.account_id)
+                || int2send(b.slot) || int8send(b.version + 1)
+                || uuid_send(v_receipt.transaction_id) || int2send(s.leg)
+                || int8send(s.amount) || int8send(b.posted + s.amount)
+                || timestamptz_send(v.booked_at) || date_send(v_receipt.effective_on)
+                || int4send(octet_length(v.currency)) || convert_to(v.currency, 'UTF8')
             )
         from
             (values
@@ -2158,6 +2146,10 @@ grant execute on function ledger_private.check_balances to authenticated, servic
 
 -- ledger_private.check_entries: the half of verify_book that reads every entry. Runs as the caller.
 --
+-- The hash is recomputed by the format in sql/ledger_private/entries.sql, written out here as in
+-- the engine: a function for it would have to fix its search_path, could not be inlined then, and
+-- would cost more than the hash.
+--
 -- One pass in chain order: each entry is compared with the one before it in its account and slot.
 -- Order and numbers come first, then what they carry, so that a deletion, a change and a swap each
 -- show by name.
@@ -2177,10 +2169,15 @@ as $$
             e.version - coalesce(lag(e.version) over chain, 0) = 1 as follows,
             e.balance_after - coalesce(lag(e.balance_after) over chain, 0) = e.amount as adds_up,
             e.booked_at >= coalesce(lag(e.booked_at) over chain, '-infinity') as rises,
-            e.hash = ledger_private.entry_hash(
-                coalesce(lag(e.hash) over chain, decode(repeat('00', 32), 'hex')),
-                e.book_id, e.account_id, e.slot, e.version, e.transaction_id, e.leg, e.amount,
-                e.balance_after, e.booked_at, t.effective_on, a.currency
+            e.hash = sha256(
+                '\x01'::bytea
+                || coalesce(lag(e.hash) over chain, decode(repeat('00', 32), 'hex'))
+                || uuid_send(e.book_id) || uuid_send(e.account_id)
+                || int2send(e.slot) || int8send(e.version)
+                || uuid_send(e.transaction_id) || int2send(e.leg)
+                || int8send(e.amount) || int8send(e.balance_after)
+                || timestamptz_send(e.booked_at) || date_send(t.effective_on)
+                || int4send(octet_length(a.currency)) || convert_to(a.currency, 'UTF8')
             ) as hashes
         from ledger_private.entries as e
         left join ledger_private.transactions as t
@@ -2634,7 +2631,6 @@ security definer
 set search_path = ''
 as $$
 declare
-    v_max constant bigint := 9007199254740991;
     v_id uuid := coalesce(open_account.id, ledger_private.new_id());
     v_floor bigint := coalesce(
         open_account.min_balance, case open_account.type when 'asset' then 0 end
@@ -2937,9 +2933,12 @@ security invoker
 set search_path = ''
 as $$
     with lines as materialized (
-        select l.*
-        from ledger_private.register_lines(statement_of.book_id, statement_of.account_id) as l
-        where l.effective_on <= statement_of.to_date
+        select r.*
+        from ledger_private.register as r
+        where
+            r.book_id = statement_of.book_id
+            and r.account_id = statement_of.account_id
+            and r.effective_on <= statement_of.to_date
     ),
 
     running as (

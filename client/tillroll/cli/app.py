@@ -15,9 +15,10 @@ __all__ = ["app", "run"]
 
 app = typer.Typer(
     name="tillroll",
-    help="Double-entry money inside Supabase's Postgres.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain: paragraphs are wrapped to the terminal
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(demo.demo)
@@ -32,15 +33,20 @@ app.command()(postings.statement)
 app.command()(postings.verify)
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(installed("tillroll"))
+        raise typer.Exit
+
+
 @app.callback()
 def main(
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)
+        bool,
+        typer.Option("--version", help="Print the version.", is_eager=True, callback=_version),
     ] = False,
 ) -> None:
-    if version:
-        typer.echo(installed("tillroll"))
-        raise typer.Exit
+    """Double-entry money inside Supabase's Postgres."""
 
 
 def run() -> None:

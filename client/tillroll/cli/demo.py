@@ -129,33 +129,27 @@ def _show(report: DemoReport) -> None:
         right=("balance",),
     )
     race = report.race
+    speed = report.bookings / report.bookings_seconds
     typer.echo()
     write_table(
-        ("bookings", "seconds", "per second"),
+        ("what", ""),
         [
-            (
-                f"{report.bookings:,}",
-                f"{report.bookings_seconds:.1f}",
-                f"{report.bookings / report.bookings_seconds:,.0f}",
-            )
+            ("bookings of the year", f"{report.bookings:,}"),
+            ("bookings per second", f"{speed:,.0f}"),
+            ("clients of the race", f"{race.clients:,}"),
+            ("calls", f"{race.calls:,}"),
+            ("requests, each fifth call twice", f"{race.requests:,}"),
+            ("posted", f"{race.accepted:,}"),
+            ("replays", f"{race.replays:,}"),
+            ("refusals, for lack of funds", f"{race.refusals:,}"),
+            ("retries", f"{race.retries:,}"),
+            ("deadlocks", f"{race.deadlocks:,}"),
+            ("calls per second", f"{race.calls_per_second:,.0f}"),
+            ("p50", f"{race.p50_ms:.1f} ms"),
+            ("p99", f"{race.p99_ms:.1f} ms"),
         ],
-        right=("bookings", "seconds", "per second"),
+        right=("",),
     )
-    typer.echo()
-    numbers = {
-        "clients": f"{race.clients}",
-        "calls": f"{race.calls:,}",
-        "requests": f"{race.requests:,}",
-        "posted": f"{race.accepted:,}",
-        "replays": f"{race.replays:,}",
-        "refusals": f"{race.refusals:,}",
-        "retries": f"{race.retries:,}",
-        "deadlocks": f"{race.deadlocks:,}",
-        "calls per second": f"{race.calls_per_second:,.0f}",
-        "p50": f"{race.p50_ms:.1f} ms",
-        "p99": f"{race.p99_ms:.1f} ms",
-    }
-    write_table(tuple(numbers), [tuple(numbers.values())], right=numbers)
     typer.echo()
     write_table(
         ("check", "", "what is wrong"),

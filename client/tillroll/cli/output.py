@@ -142,7 +142,7 @@ def emit(value: Any, as_json: bool, show: Callable[[], None]) -> None:
 def write_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Iterable[str] = ()
 ) -> None:
-    """Write a table to stdout; never cut off where stdout is no terminal.
+    """Write a table to stdout, a row a line where stdout is no terminal.
 
     Args:
         columns: Headings.
@@ -152,9 +152,8 @@ def write_table(
     table = Table(box=None, header_style="bold", pad_edge=False)
     aligned = set(right)
     for name in columns:
-        table.add_column(
-            name, justify="right" if name in aligned else "left", no_wrap=name in aligned
-        )
+        # Folded where the terminal is narrow: data are never cut off.
+        table.add_column(name, justify="right" if name in aligned else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 400)

@@ -1,0 +1,167 @@
+"""A call with its retries, and its answer as models."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any, Protocol, TypeVar
+
+from tillroll.errors import (
+    InvalidResponse,
+    NoAnswer,
+    OutcomeUnknown,
+    TillrollError,
+    Unreachable,
+)
+from tillroll.models import columns, parse
+from tillroll.retry import Attempts, Budget, Outcome, RetryPolicy
+from tillroll.transports import Failed, Page
+
+__all__ = ["AsyncCalls", "AsyncTransport"]
+
+Model = TypeVar("Model")
+Answer = TypeVar("Answer")
+
+
+class AsyncTransport(Protocol):
+    """A way to the database."""
+
+    async def close(self) -> None: ...
+
+    async def call(
+        self, function: str, arguments: Mapping[str, Any], *, timeout: float
+    ) -> list[Any]: ...
+
+    async def page(self, page: Page, *, timeout: float) -> tuple[list[Any], bool]: ...
+
+
+class AsyncCalls:
+    """All calls of one client: they share a transport and a retry budget."""
+
+    def __init__(self, transport: AsyncTransport, policy: RetryPolicy, timeout: float) -> None:
+        self.transport = transport
+        self._policy, self._timeout = policy, timeout
+        self._budget = Budget(policy)
+
+    async def read(self, model: type[Model], function: str, **arguments: Any) -> list[Model]:
+        """Call a function that writes nothing."""
+        rows = await self._repeat(
+            function, lambda timeout: self.transport.call(function, arguments, timeout=timeout)
+        )
+        return _models(model, rows)
+
+    async def read_one(self, model: type[Model], function: str, **arguments: Any) -> Model:
+        """Call a function that writes nothing and returns one row."""
+        return _one(await self.read(model, function, **arguments))
+
+    async def write(
+        self,
+        model: type[Model],
+        function: str,
+        *,
+        key: object = None,
+        repeatable: bool = True,
+        **arguments: Any,
+    ) -> Model:
+        """Call a function that writes.
+
+        Args:
+            key: What makes a repetition safe, for the caller to know where the outcome is unknown.
+            repeatable: Executing it twice is the same as once.
+        """
+        rows = await self._repeat(
+            function,
+            lambda timeout: self.transport.call(function, arguments, timeout=timeout),
+            writes=True,
+            key=None if key is None else str(key),
+            repeatable=repeatable,
+        )
+        return _one(_models(model, rows))
+
+    async def pages(
+        self,
+        model: type[Model],
+        source: str,
+        key: tuple[str, ...],
+        *,
+        equals: Mapping[str, Any] | None = None,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> AsyncIterator[Model]:
+        """Read a view or a function's set to its end, page by page."""
+        page = Page(
+            source=source,
+            columns=columns(model),
+            key=key,
+            equals={name: value for name, value in (equals or {}).items() if value is not None},
+            arguments=arguments,
+        )
+        while True:
+            rows, last = await self._page(page)
+            for row in _models(model, rows):
+                yield row
+            if last:
+                return
+            page = replace(page, after=tuple(rows[-1][name] for name in key))
+
+    async def _page(self, page: Page) -> tuple[list[Any], bool]:
+        return await self._repeat(
+            page.source, lambda timeout: self.transport.page(page, timeout=timeout)
+        )
+
+    async def _repeat(
+        self,
+        function: str,
+        attempt: Callable[[float], Awaitable[Answer]],
+        *,
+        writes: bool = False,
+        key: str | None = None,
+        repeatable: bool = True,
+    ) -> Answer:
+        attempts = Attempts(self._policy, self._budget, repeatable=repeatable)
+        while True:
+            try:
+                return await attempt(min(self._timeout, attempts.remaining()))
+            except Failed as failed:
+                wait = attempts.delay(
+                    failed.outcome, slow=failed.slow, retry_after=failed.retry_after
+                )
+                if wait is None:
+                    raise _verdict(failed, attempts, function, writes, key) from failed.__cause__
+            await self._policy.clock.asleep(wait)
+
+
+def _verdict(
+    failed: Failed, attempts: Attempts, function: str, writes: bool, key: str | None
+) -> TillrollError:
+    tried = f"{function}, {attempts.count} {'attempt' if attempts.count == 1 else 'attempts'}"
+    if writes and attempts.maybe_executed:
+        unknown = OutcomeUnknown(
+            f"no answer that says whether it happened ({tried}): {failed}. "
+            + (f"Repeat the call with {key}." if key else "Read the present state."),
+            function=function,
+            key=key,
+        )
+        if failed.outcome is not Outcome.FINAL or failed.error is None:
+            return unknown
+        # A definite answer to the repetition; the first sending may yet be on its way.
+        failed.error.add_note(f"An earlier attempt had no answer ({tried}, key {key}).")
+    if failed.outcome is Outcome.UNKNOWN:
+        return NoAnswer(f"no answer ({tried}): {failed}")
+    if failed.outcome is Outcome.NOT_EXECUTED or failed.error is None:
+        return Unreachable(f"nobody took the call ({tried}): {failed}")
+    return failed.error
+
+
+def _models(model: type[Model], rows: object) -> list[Model]:
+    try:
+        if not isinstance(rows, list):
+            raise ValueError(f"expected rows, got {rows!r}")
+        return [parse(model, row) for row in rows]
+    except ValueError as wrong:
+        raise InvalidResponse(str(wrong)) from wrong
+
+
+def _one(rows: list[Model]) -> Model:
+    if len(rows) != 1:
+        raise InvalidResponse(f"expected one row, got {len(rows)}")
+    return rows[0]

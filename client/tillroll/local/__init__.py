@@ -1,0 +1,1 @@
+"""The local stack: Postgres, the gateway in front of it, sign-in."""

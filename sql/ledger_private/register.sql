@@ -1,0 +1,27 @@
+-- An account's entries with the words of their transactions: what registers and statements read.
+-- Seen with the rights of who reads.
+
+create view ledger_private.register with (security_invoker = true) as
+select
+    e.book_id,
+    e.account_id,
+    e.transaction_id,
+    e.leg,
+    t.kind,
+    e.booked_at,
+    t.effective_on,
+    t.description,
+    e.amount,
+    e.balance_after,
+    e.version,
+    -- Opaque to callers; the letter names the format, see ledger_private.read_cursor.
+    'v' || e.version as cursor
+from ledger_private.entries as e
+inner join ledger_private.transactions as t on t.book_id = e.book_id and t.id = e.transaction_id
+where e.slot = 0;
+
+comment on view ledger_private.register is
+'Entries with their transactions, for one account at a time.';
+
+revoke all on table ledger_private.register from public, anon, authenticated, service_role;
+grant select on table ledger_private.register to authenticated, service_role;

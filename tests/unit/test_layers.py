@@ -1,0 +1,98 @@
+"""Who may lean on whom: house.md, as a test."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "client" / "tillroll"
+
+SHARED = {"errors", "models", "money", "retry"}
+CLIENTS = SHARED | {"transports", "_async", "_sync", "tillroll"}
+STACK = CLIENTS | {"assets", "server", "migrate"}
+MAY_USE: dict[str, set[str]] = {
+    **{alone: set() for alone in ("errors", "models", "money", "retry", "server", "assets")},
+    "migrate": {"server"},
+    "transports": SHARED,
+    "_async": SHARED | {"transports"},
+    "_sync": SHARED | {"transports"},
+    "tillroll": CLIENTS,
+    "local": STACK,
+    "races": STACK,
+    "cli": STACK | {"local", "races"},
+}
+
+
+def part_of(path: Path) -> str:
+    inside = path.relative_to(PACKAGE)
+    return (
+        "tillroll" if inside.name == str(inside) == "__init__.py" else inside.parts[0].split(".")[0]
+    )
+
+
+def uses(path: Path) -> set[str]:
+    """The parts of the package that a file imports, anywhere in it."""
+    package = ["tillroll", *path.relative_to(PACKAGE).parts[:-1]]
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            names = [f"{module}.{alias.name}" for alias in node.names]
+        for name in names:
+            first, *rest = name.split(".")
+            if first == "tillroll":
+                is_part = rest and rest[0] in MAY_USE
+                found.add(rest[0] if is_part else "tillroll")
+    return found
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nothing_leans_upward(path: Path) -> None:
+    part = part_of(path)
+    assert uses(path) - {part} <= MAY_USE[part]
+
+
+def test_imports_are_seen_in_every_form(tmp_path: Path) -> None:
+    fake = PACKAGE / "transports" / "postgres.py"
+    assert "errors" in uses(fake)
+    assert "transports" in uses(fake)
+    assert uses(PACKAGE / "__init__.py") >= {"errors", "_async", "_sync", "money"}
+
+
+def test_the_package_imports_without_its_extras() -> None:
+    extras = ("psycopg", "psycopg_pool", "typer", "rich", "starlette", "uvicorn", "postgast", "jwt")
+    program = (
+        "import sys\n"
+        f"sys.modules.update(dict.fromkeys({extras!r}))\n"  # None: importing it fails
+        "import tillroll\n"
+        "client = tillroll.Tillroll.connect('http://127.0.0.1:9', 'key')\n"
+        "client.close()\n"
+        "try:\n"
+        "    tillroll.Tillroll.direct('')\n"
+        "except ImportError as error:\n"
+        "    assert 'tillroll[direct]' in str(error)\n"
+        "else:\n"
+        "    raise SystemExit('direct works without psycopg')\n"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+def test_all_is_sorted_and_complete() -> None:
+    import tillroll
+
+    exported = {name for name in vars(tillroll) if not name.startswith("_")}
+    modules = {name for name in exported if name in MAY_USE or name == "annotations"}
+    assert set(tillroll.__all__) - {"money"} == exported - modules
+    assert len(set(tillroll.__all__)) == len(tillroll.__all__)

@@ -1,0 +1,82 @@
+"""What commands share: stdout is data, stderr is talk, an exit code says how it ended."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from tillroll.cli.app import app
+from tillroll.cli.output import Failure, failures, jsonable, write_table
+
+
+@dataclass(frozen=True)
+class Thing:
+    id: uuid.UUID
+    day: date
+    parts: tuple[int, ...]
+
+
+def nothing(error: Exception) -> Failure | None:
+    return None
+
+
+def test_models_become_json(capsys: pytest.CaptureFixture[str]) -> None:
+    thing = Thing(uuid.UUID(int=1), date(2025, 1, 2), (1, 2))
+    assert jsonable([thing]) == [{"id": str(thing.id), "day": "2025-01-02", "parts": [1, 2]}]
+
+
+def test_a_failure_is_told_on_stderr_and_as_one_document(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(typer.Exit) as ended, failures(True, nothing):
+        raise Failure("it broke", fix="mend it", code="broken", exit_code=2, facts={"at": 1})
+    told = capsys.readouterr()
+    assert ended.value.exit_code == 2
+    document = {"code": "broken", "message": "it broke", "fix": "mend it", "at": 1}
+    assert json.loads(told.out) == {"error": document}
+    assert "mend it" in told.err
+
+
+def test_without_json_stdout_stays_empty(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit), failures(False, nothing):
+        raise Failure("[red]it broke")
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "[red]it broke" in told.err
+
+
+def test_ctrl_c_is_130() -> None:
+    with pytest.raises(typer.Exit) as ended, failures(False, nothing):
+        raise KeyboardInterrupt
+    assert ended.value.exit_code == 130
+
+
+def test_a_fault_of_ours_is_not_hidden() -> None:
+    with pytest.raises(ZeroDivisionError), failures(False, nothing):
+        raise ZeroDivisionError
+
+
+def test_a_table_is_not_cut_off_where_a_program_reads_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    long = "x" * 300
+    write_table(("one", "two"), [(long, None), ("[b]", 2)], right=("two",))
+    told = capsys.readouterr().out
+    assert long in told
+    assert "[b]" in told
+    assert "None" not in told
+
+
+def test_the_version_is_the_packages() -> None:
+    assert CliRunner().invoke(app, ["--version"]).stdout.strip() == version("tillroll")
+
+
+def test_a_command_that_is_not_there_is_a_usage_error() -> None:
+    assert CliRunner().invoke(app, ["nonsense"]).exit_code == 2
