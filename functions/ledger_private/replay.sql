@@ -1,4 +1,7 @@
 -- ledger_private.replay: the answer to an idempotency key that is taken. Called by the engine only.
+--
+-- Volatile, though it only reads: the row may have been committed after the caller's statement
+-- began, and a stable function would look with that statement's snapshot.
 
 create or replace function ledger_private.replay(
     book_id uuid,

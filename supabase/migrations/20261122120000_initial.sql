@@ -1821,6 +1821,9 @@ grant execute on function ledger_private.receipt_of to authenticated, service_ro
 -- functions/ledger_private/replay.sql
 
 -- ledger_private.replay: the answer to an idempotency key that is taken. Called by the engine only.
+--
+-- Volatile, though it only reads: the row may have been committed after the caller's statement
+-- began, and a stable function would look with that statement's snapshot.
 
 create or replace function ledger_private.replay(
     book_id uuid,
@@ -2293,14 +2296,19 @@ begin
         insert into ledger_private.books (id, name, base_currency, request_hash)
         values (v_id, create_book.name, create_book.base_currency, v_hash)
         on conflict on constraint books_pkey do nothing;
-    exception when lock_not_available then
-        perform ledger_private.raise_error('busy', jsonb_build_object('id', v_id));
+        if found and v_user is not null then
+            insert into ledger_private.book_members (book_id, user_id, role)
+            values (v_id, v_user, 'owner');
+        end if;
+    exception
+        when foreign_key_violation then
+            -- Her token outlives her.
+            perform ledger_private.raise_error(
+                'user_not_found', jsonb_build_object('user_id', v_user)
+            );
+        when lock_not_available then
+            perform ledger_private.raise_error('busy', jsonb_build_object('id', v_id));
     end;
-
-    if found and v_user is not null then
-        insert into ledger_private.book_members (book_id, user_id, role)
-        values (v_id, v_user, 'owner');
-    end if;
 
     -- The hash names the caller: a stranger's book is not returned to her.
     select k.id, k.name, k.base_currency, k.archived_at, k.created_at into v_book
@@ -2421,7 +2429,7 @@ grant select on table ledger.members to authenticated, service_role;
 
 -- ledger.create_book: begin a set of books.
 --
--- Raises  invalid_argument, idempotency_mismatch, forbidden, busy
+-- Raises  invalid_argument, idempotency_mismatch, user_not_found, forbidden, busy
 -- Tests   tests/integration/ledger/test_create_book.py
 
 create or replace function ledger.create_book(
@@ -2744,9 +2752,16 @@ begin
     perform ledger_private.enter_book(remove_member.book_id, 'owner', exclusive => true);
     perform ledger_private.keep_an_owner(remove_member.book_id, remove_member.user_id);
 
-    delete from ledger_private.book_members as m
-    where m.book_id = remove_member.book_id and m.user_id = remove_member.user_id
-    returning m.book_id, m.user_id, m.role, m.created_at into v_member;
+    begin
+        delete from ledger_private.book_members as m
+        where m.book_id = remove_member.book_id and m.user_id = remove_member.user_id
+        returning m.book_id, m.user_id, m.role, m.created_at into v_member;
+    exception when lock_not_available then
+        -- The user is being deleted.
+        perform ledger_private.raise_error(
+            'busy', jsonb_build_object('user_id', remove_member.user_id)
+        );
+    end;
 
     if v_member.user_id is null then
         perform ledger_private.raise_error(
@@ -2897,10 +2912,16 @@ begin
         values (set_member.book_id, set_member.user_id, set_member.role)
         on conflict on constraint book_members_pkey do update set role = excluded.role
         returning m.book_id, m.user_id, m.role, m.created_at into v_member;
-    exception when foreign_key_violation or not_null_violation then
-        perform ledger_private.raise_error(
-            'user_not_found', jsonb_build_object('user_id', set_member.user_id)
-        );
+    exception
+        when foreign_key_violation or not_null_violation then
+            perform ledger_private.raise_error(
+                'user_not_found', jsonb_build_object('user_id', set_member.user_id)
+            );
+        when lock_not_available then
+            -- The user is being deleted.
+            perform ledger_private.raise_error(
+                'busy', jsonb_build_object('user_id', set_member.user_id)
+            );
     end;
     return v_member;
 end;

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 
-from tests.conftest import NPM, ROOT, Cluster, Database, missing
+from tests.conftest import Cluster, Database
 from tests.migration.conftest import Write
 from tests.migration.test_up import rows
+from tests.supabase_cli import supabase
 from tillroll.migrate import Runner
 
 EVERY_CUT = """\
@@ -52,28 +49,6 @@ FILES = {
     "20260101000006_bom.sql": "\ufeffselect 2;\n",
     "20260101000007_blank.sql": "  \r\n\t-- a\r\n;\f select 1 ;\v",
 }
-
-
-def supabase(database: Database, project: Path, *command: str) -> str:
-    program = NPM / ".bin" / "supabase"
-    if not program.exists() or shutil.which("node") is None:
-        missing("the Supabase CLI")
-    shutil.copy(ROOT / "supabase/config.toml", project / "supabase/config.toml")
-    remote = database.dsn() + "?sslmode=disable"
-    done: subprocess.CompletedProcess[str] = subprocess.run(
-        [str(program), *command, f"--workdir={project}", f"--remote={remote}", "--yes"],
-        env={
-            "PATH": os.environ["PATH"],
-            "HOME": str(project),
-            "SUPABASE_TELEMETRY_DISABLED": "1",
-            "DO_NOT_TRACK": "1",
-        },
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture
