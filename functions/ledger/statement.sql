@@ -1,6 +1,6 @@
 -- ledger.statement: what happened on an account between two value dates.
 --
--- Raises  book_not_found, account_not_found, invalid_argument
+-- Raises  book_not_found, account_not_found, invalid_argument, amount_out_of_range
 -- Tests   tests/integration/ledger/test_statement.py
 
 create or replace function ledger.statement(

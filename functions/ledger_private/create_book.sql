@@ -47,10 +47,17 @@ begin
             perform ledger_private.raise_error('busy', jsonb_build_object('id', v_id));
     end;
 
-    -- The hash names the caller: a stranger's book is not returned to her.
+    -- The hash names the caller: a stranger's book is not returned to her, nor her own when she has
+    -- been removed from it.
     select k.id, k.name, k.base_currency, k.archived_at, k.created_at into v_book
     from ledger_private.books as k
-    where k.id = v_id and k.request_hash = v_hash;
+    where
+        k.id = v_id
+        and k.request_hash = v_hash
+        and (v_user is null or exists (
+            select from ledger_private.book_members as m
+            where m.book_id = k.id and m.user_id = v_user
+        ));
 
     if not found then
         perform ledger_private.raise_error('idempotency_mismatch', jsonb_build_object('id', v_id));

@@ -19,42 +19,53 @@ as $$
 declare
     v_user uuid := ledger_private.caller();
     v_role text;
+    v_archived boolean;
     v_refusal text;
 begin
-    begin
-        if exclusive then
-            perform pg_advisory_xact_lock(uuid_hash_extended(enter_book.book_id, 0));
-        else
-            perform pg_advisory_xact_lock_shared(uuid_hash_extended(enter_book.book_id, 0));
+    -- What locks exclusively is asked for its role before, too: nobody stalls a book that she may
+    -- not change.
+    for v_pass in case when exclusive then 1 else 2 end..2 loop
+        if v_pass = 2 then
+            begin
+                if exclusive then
+                    perform pg_advisory_xact_lock(uuid_hash_extended(enter_book.book_id, 0));
+                else
+                    perform pg_advisory_xact_lock_shared(
+                        uuid_hash_extended(enter_book.book_id, 0)
+                    );
+                end if;
+            exception when lock_not_available then
+                perform ledger_private.raise_error(
+                    'busy', jsonb_build_object('book_id', enter_book.book_id)
+                );
+            end;
         end if;
-    exception when lock_not_available then
-        v_refusal := 'busy';
-    end;
 
-    if v_refusal is null then
-        select r.role, case
-            when r.role is null then 'book_not_found'
-            when
-                array_position(array['viewer', 'editor', 'owner'], r.role)
-                < array_position(array['viewer', 'editor', 'owner'], required_role) then 'forbidden'
-            when b.archived_at is not null and not allow_archived then 'book_archived'
-        end
-        into v_role, v_refusal
-        from (select) as one
-        left join ledger_private.books as b on b.id = enter_book.book_id
-        left join ledger_private.book_members as m on m.book_id = b.id and m.user_id = v_user
-        cross join lateral (
-            select case when v_user is not null then m.role when b.id is not null then 'owner' end
-        ) as r (role);
-    end if;
+        if v_user is null then
+            select 'owner', b.archived_at is not null into v_role, v_archived
+            from ledger_private.books as b
+            where b.id = enter_book.book_id;
+        else
+            select m.role, b.archived_at is not null into v_role, v_archived
+            from ledger_private.book_members as m
+            inner join ledger_private.books as b on b.id = m.book_id
+            where m.book_id = enter_book.book_id and m.user_id = v_user;
+        end if;
 
-    if v_refusal is not null then
-        perform ledger_private.raise_error(v_refusal, jsonb_strip_nulls(jsonb_build_object(
-            'book_id', enter_book.book_id,
-            'role', v_role,
-            'required', case v_refusal when 'forbidden' then required_role end
-        )));
-    end if;
+        v_refusal := case
+            when v_role is null then 'book_not_found'
+            when v_role = 'viewer' or (v_role = 'editor' and required_role = 'owner')
+                then 'forbidden'
+            when v_archived and not allow_archived then 'book_archived'
+        end;
+        if v_refusal is not null then
+            perform ledger_private.raise_error(v_refusal, jsonb_strip_nulls(jsonb_build_object(
+                'book_id', enter_book.book_id,
+                'role', v_role,
+                'required', case v_refusal when 'forbidden' then required_role end
+            )));
+        end if;
+    end loop;
     return v_user;
 end;
 $$;

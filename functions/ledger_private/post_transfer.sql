@@ -39,6 +39,9 @@ declare
     v_user uuid;
     v_request_hash bytea;
     v_receipt ledger.receipt;
+    v_free bigint;
+    v_to_posted bigint;
+    v_booked_at timestamptz;
     v record;
 begin
     if coalesce(post_transfer.amount not between 1 and v_max, true) then
@@ -92,14 +95,21 @@ begin
             );
         end if;
 
-        perform
-        from ledger_private.balances as b
-        where
-            b.book_id = post_transfer.book_id
-            and b.account_id in (post_transfer.from_account_id, post_transfer.to_account_id)
-            and b.slot = 0
-        order by b.account_id, b.slot
-        for no key update;
+        select
+            min(l.posted - l.held) filter (where l.account_id = post_transfer.from_account_id),
+            min(l.posted) filter (where l.account_id = post_transfer.to_account_id),
+            greatest(clock_timestamp(), max(l.booked_at))
+        into v_free, v_to_posted, v_booked_at
+        from (
+            select b.account_id, b.posted, b.held, b.booked_at
+            from ledger_private.balances as b
+            where
+                b.book_id = post_transfer.book_id
+                and b.account_id in (post_transfer.from_account_id, post_transfer.to_account_id)
+                and b.slot = 0
+            order by b.account_id, b.slot
+            for no key update
+        ) as l;
     exception when lock_not_available then
         perform ledger_private.raise_error('busy', jsonb_build_object(
             'from_account_id', post_transfer.from_account_id,
@@ -109,30 +119,23 @@ begin
 
     select
         fa.currency,
-        fa.min_balance,
-        ta.max_balance,
         ta.currency as to_currency,
-        fb.posted - fb.held - fa.min_balance as available,
-        tb.posted + post_transfer.amount as to_posted,
-        greatest(clock_timestamp(), fb.booked_at, tb.booked_at) as booked_at,
+        v_free - fa.min_balance as available,
+        ta.max_balance,
         case
             when k.archived_at is not null then 'book_archived'
             when fa.id is null or ta.id is null then 'account_not_found'
             when fa.status <> 'open' then 'account_' || fa.status
             when ta.status <> 'open' then 'account_' || ta.status
             when fa.currency <> ta.currency then 'currency_mismatch'
-            when fb.posted - fb.held - fa.min_balance < post_transfer.amount
-                then 'insufficient_funds'
-            when tb.posted + post_transfer.amount > ta.max_balance then 'limit_exceeded'
+            when v_free - fa.min_balance < post_transfer.amount then 'insufficient_funds'
+            when v_to_posted + post_transfer.amount > ta.max_balance then 'limit_exceeded'
             when
-                fb.posted - post_transfer.amount < -v_max
-                or tb.posted + post_transfer.amount > v_max then 'amount_out_of_range'
+                v_free - post_transfer.amount < -v_max
+                or v_to_posted + post_transfer.amount > v_max then 'amount_out_of_range'
         end as refusal,
-        -- Which of the two the refusal is about.
         case
-            when
-                fa.id is null or fa.status <> 'open'
-                or fb.posted - fb.held - fa.min_balance < post_transfer.amount
+            when fa.id is null or fa.status <> 'open' or v_free - post_transfer.amount < -v_max
                 then post_transfer.from_account_id
             else post_transfer.to_account_id
         end as refused_account_id
@@ -140,12 +143,8 @@ begin
     from ledger_private.books as k
     left join ledger_private.accounts as fa
         on fa.book_id = k.id and fa.id = post_transfer.from_account_id
-    left join ledger_private.balances as fb
-        on fb.book_id = k.id and fb.account_id = post_transfer.from_account_id and fb.slot = 0
     left join ledger_private.accounts as ta
         on ta.book_id = k.id and ta.id = post_transfer.to_account_id
-    left join ledger_private.balances as tb
-        on tb.book_id = k.id and tb.account_id = post_transfer.to_account_id and tb.slot = 0
     where k.id = post_transfer.book_id;
 
     if v.refusal is not null then
@@ -162,7 +161,7 @@ begin
             when 'limit_exceeded' then jsonb_build_object(
                 'account_id', post_transfer.to_account_id,
                 'max_balance', v.max_balance,
-                'balance', v.to_posted
+                'balance', v_to_posted + post_transfer.amount
             )
             else jsonb_build_object('account_id', v.refused_account_id)
         end);
@@ -173,7 +172,7 @@ begin
         set
             posted = b.posted + s.amount,
             version = b.version + 1,
-            booked_at = v.booked_at,
+            booked_at = v_booked_at,
             -- The format is described in sql/ledger_private/entries.sql.
             hash = sha256(
                 '\x01'::bytea || b.hash
@@ -181,7 +180,7 @@ begin
                 || int2send(b.slot) || int8send(b.version + 1)
                 || uuid_send(v_receipt.transaction_id) || int2send(s.leg)
                 || int8send(s.amount) || int8send(b.posted + s.amount)
-                || timestamptz_send(v.booked_at) || date_send(v_receipt.effective_on)
+                || timestamptz_send(v_booked_at) || date_send(v_receipt.effective_on)
                 || int4send(octet_length(v.currency)) || convert_to(v.currency, 'UTF8')
             )
         from
@@ -204,7 +203,7 @@ begin
         )
         select
             c.book_id, c.account_id, c.slot, c.version, v_receipt.transaction_id, c.leg, c.amount,
-            c.posted, v.booked_at, c.hash
+            c.posted, v_booked_at, c.hash
         from changed as c
     )
 

@@ -2,7 +2,8 @@
 -- and so in one snapshot.
 --
 -- A back-dated booking has a late version and an early date: balances run in value-date order here,
--- not as booked.
+-- not as booked. So they may pass the range that each posting kept to: the sums are numeric, are
+-- folded into the range so that the casts hold, and are refused where folding changed one.
 
 create or replace function ledger_private.statement_of(
     book_id uuid,
@@ -11,13 +12,19 @@ create or replace function ledger_private.statement_of(
     to_date date
 )
 returns ledger.statement
-language sql
+language plpgsql
 stable
 security invoker
 set search_path = ''
 as $$
+declare
+    v_statement ledger.statement;
+    v_widest numeric;
+begin
     with lines as materialized (
-        select r.*
+        select
+            r.*,
+            sum(r.amount) over (order by r.effective_on, r.version) as balance
         from ledger_private.register as r
         where
             r.book_id = statement_of.book_id
@@ -25,31 +32,43 @@ as $$
             and r.effective_on <= statement_of.to_date
     ),
 
-    running as (
+    sums as (
         select
-            l.*,
-            sum(l.amount) over (order by l.effective_on, l.version)::bigint as balance
+            max(abs(l.balance)) as widest,
+            coalesce(sum(l.amount) filter (where l.effective_on < statement_of.from_date), 0)
+                as opening,
+            coalesce(sum(l.amount), 0) as closing
         from lines as l
     )
 
     select
+        s.widest,
         a.id,
         a.currency,
-        coalesce((
-            select sum(l.amount) from lines as l where l.effective_on < statement_of.from_date
-        ), 0)::bigint,
-        coalesce((select sum(l.amount) from lines as l), 0)::bigint,
+        s.opening % 9007199254740992,
+        s.closing % 9007199254740992,
         array(
             select row(
-                r.transaction_id, r.leg, r.kind, r.booked_at, r.effective_on, r.description,
-                r.amount, r.balance, r.version, r.cursor
+                l.transaction_id, l.leg, l.kind, l.booked_at, l.effective_on, l.description,
+                l.amount, l.balance % 9007199254740992, l.version, l.cursor
             )::ledger.register_line
-            from running as r
-            where r.effective_on >= statement_of.from_date
-            order by r.effective_on, r.version
+            from lines as l
+            where l.effective_on >= statement_of.from_date
+            order by l.effective_on, l.version
         )
+    into v_widest, v_statement.account_id, v_statement.currency,
+        v_statement.opening, v_statement.closing, v_statement.lines
     from ledger.accounts as a
+    cross join sums as s
     where a.book_id = statement_of.book_id and a.id = statement_of.account_id;
+
+    if v_widest > 9007199254740991 then
+        perform ledger_private.raise_error(
+            'amount_out_of_range', jsonb_build_object('account_id', statement_of.account_id)
+        );
+    end if;
+    return v_statement;
+end;
 $$;
 
 comment on function ledger_private.statement_of is

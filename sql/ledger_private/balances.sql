@@ -16,8 +16,9 @@ create table ledger_private.balances (
     constraint balances_pkey primary key (book_id, account_id, slot),
     constraint balances_account_fkey foreign key (book_id, account_id)
     references ledger_private.accounts (book_id, id),
-    constraint balances_posted_range check (posted between -9007199254740991 and 9007199254740991),
-    constraint balances_held_range check (held between 0 and 9007199254740991)
+    constraint balances_range check (
+        greatest(abs(posted), held) <= 9007199254740991 and held >= 0
+    )
 ) with (fillfactor = 60);
 
 alter table ledger_private.balances enable row level security;

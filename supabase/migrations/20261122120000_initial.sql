@@ -269,42 +269,53 @@ as $$
 declare
     v_user uuid := ledger_private.caller();
     v_role text;
+    v_archived boolean;
     v_refusal text;
 begin
-    begin
-        if exclusive then
-            perform pg_advisory_xact_lock(uuid_hash_extended(enter_book.book_id, 0));
-        else
-            perform pg_advisory_xact_lock_shared(uuid_hash_extended(enter_book.book_id, 0));
+    -- What locks exclusively is asked for its role before, too: nobody stalls a book that she may
+    -- not change.
+    for v_pass in case when exclusive then 1 else 2 end..2 loop
+        if v_pass = 2 then
+            begin
+                if exclusive then
+                    perform pg_advisory_xact_lock(uuid_hash_extended(enter_book.book_id, 0));
+                else
+                    perform pg_advisory_xact_lock_shared(
+                        uuid_hash_extended(enter_book.book_id, 0)
+                    );
+                end if;
+            exception when lock_not_available then
+                perform ledger_private.raise_error(
+                    'busy', jsonb_build_object('book_id', enter_book.book_id)
+                );
+            end;
         end if;
-    exception when lock_not_available then
-        v_refusal := 'busy';
-    end;
 
-    if v_refusal is null then
-        select r.role, case
-            when r.role is null then 'book_not_found'
-            when
-                array_position(array['viewer', 'editor', 'owner'], r.role)
-                < array_position(array['viewer', 'editor', 'owner'], required_role) then 'forbidden'
-            when b.archived_at is not null and not allow_archived then 'book_archived'
-        end
-        into v_role, v_refusal
-        from (select) as one
-        left join ledger_private.books as b on b.id = enter_book.book_id
-        left join ledger_private.book_members as m on m.book_id = b.id and m.user_id = v_user
-        cross join lateral (
-            select case when v_user is not null then m.role when b.id is not null then 'owner' end
-        ) as r (role);
-    end if;
+        if v_user is null then
+            select 'owner', b.archived_at is not null into v_role, v_archived
+            from ledger_private.books as b
+            where b.id = enter_book.book_id;
+        else
+            select m.role, b.archived_at is not null into v_role, v_archived
+            from ledger_private.book_members as m
+            inner join ledger_private.books as b on b.id = m.book_id
+            where m.book_id = enter_book.book_id and m.user_id = v_user;
+        end if;
 
-    if v_refusal is not null then
-        perform ledger_private.raise_error(v_refusal, jsonb_strip_nulls(jsonb_build_object(
-            'book_id', enter_book.book_id,
-            'role', v_role,
-            'required', case v_refusal when 'forbidden' then required_role end
-        )));
-    end if;
+        v_refusal := case
+            when v_role is null then 'book_not_found'
+            when v_role = 'viewer' or (v_role = 'editor' and required_role = 'owner')
+                then 'forbidden'
+            when v_archived and not allow_archived then 'book_archived'
+        end;
+        if v_refusal is not null then
+            perform ledger_private.raise_error(v_refusal, jsonb_strip_nulls(jsonb_build_object(
+                'book_id', enter_book.book_id,
+                'role', v_role,
+                'required', case v_refusal when 'forbidden' then required_role end
+            )));
+        end if;
+    end loop;
     return v_user;
 end;
 $$;
@@ -700,11 +711,9 @@ create table ledger_private.entries (
     constraint entries_pkey primary key (book_id, account_id, slot, version),
     -- The receipt of a transaction.
     constraint entries_leg_key unique (book_id, transaction_id, leg),
-    constraint entries_amount_range check (
-        amount between -9007199254740991 and 9007199254740991 and amount <> 0
-    ),
-    constraint entries_balance_after_range check (
-        balance_after between -9007199254740991 and 9007199254740991
+    -- One short check: Postgres parses it anew for each statement.
+    constraint entries_range check (
+        greatest(abs(amount), abs(balance_after)) <= 9007199254740991 and amount <> 0
     )
 );
 
@@ -1254,7 +1263,7 @@ grant execute on function ledger.get_balances to authenticated, service_role;
 
 -- ledger.statement: what happened on an account between two value dates.
 --
--- Raises  book_not_found, account_not_found, invalid_argument
+-- Raises  book_not_found, account_not_found, invalid_argument, amount_out_of_range
 -- Tests   tests/integration/ledger/test_statement.py
 
 create or replace function ledger.statement(
@@ -1367,6 +1376,88 @@ details: the facts of this case, as a JSON object.$$;
 revoke execute on function ledger_private.raise_error
 from public, anon, authenticated, service_role;
 grant execute on function ledger_private.raise_error to authenticated, service_role;
+
+-- functions/ledger_private/statement_of.sql
+
+-- ledger_private.statement_of: the statement of an account. Runs as the caller, in one statement
+-- and so in one snapshot.
+--
+-- A back-dated booking has a late version and an early date: balances run in value-date order here,
+-- not as booked. So they may pass the range that each posting kept to: the sums are numeric, are
+-- folded into the range so that the casts hold, and are refused where folding changed one.
+
+create or replace function ledger_private.statement_of(
+    book_id uuid,
+    account_id uuid,
+    from_date date,
+    to_date date
+)
+returns ledger.statement
+language plpgsql
+stable
+security invoker
+set search_path = ''
+as $$
+declare
+    v_statement ledger.statement;
+    v_widest numeric;
+begin
+    with lines as materialized (
+        select
+            r.*,
+            sum(r.amount) over (order by r.effective_on, r.version) as balance
+        from ledger_private.register as r
+        where
+            r.book_id = statement_of.book_id
+            and r.account_id = statement_of.account_id
+            and r.effective_on <= statement_of.to_date
+    ),
+
+    sums as (
+        select
+            max(abs(l.balance)) as widest,
+            coalesce(sum(l.amount) filter (where l.effective_on < statement_of.from_date), 0)
+                as opening,
+            coalesce(sum(l.amount), 0) as closing
+        from lines as l
+    )
+
+    select
+        s.widest,
+        a.id,
+        a.currency,
+        s.opening % 9007199254740992,
+        s.closing % 9007199254740992,
+        array(
+            select row(
+                l.transaction_id, l.leg, l.kind, l.booked_at, l.effective_on, l.description,
+                l.amount, l.balance % 9007199254740992, l.version, l.cursor
+            )::ledger.register_line
+            from lines as l
+            where l.effective_on >= statement_of.from_date
+            order by l.effective_on, l.version
+        )
+    into v_widest, v_statement.account_id, v_statement.currency,
+        v_statement.opening, v_statement.closing, v_statement.lines
+    from ledger.accounts as a
+    cross join sums as s
+    where a.book_id = statement_of.book_id and a.id = statement_of.account_id;
+
+    if v_widest > 9007199254740991 then
+        perform ledger_private.raise_error(
+            'amount_out_of_range', jsonb_build_object('account_id', statement_of.account_id)
+        );
+    end if;
+    return v_statement;
+end;
+$$;
+
+comment on function ledger_private.statement_of is
+'Return opening, lines and closing between two value dates.';
+
+revoke execute on function ledger_private.statement_of
+from public, anon, authenticated, service_role;
+grant execute on function ledger_private.statement_of to authenticated, service_role;
 
 -- sql/ledger/currencies.sql
 
@@ -1599,6 +1690,9 @@ declare
     v_user uuid;
     v_request_hash bytea;
     v_receipt ledger.receipt;
+    v_free bigint;
+    v_to_posted bigint;
+    v_booked_at timestamptz;
     v record;
 begin
     if coalesce(post_transfer.amount not between 1 and v_max, true) then
@@ -1652,14 +1746,21 @@ begin
             );
         end if;
 
-        perform
-        from ledger_private.balances as b
-        where
-            b.book_id = post_transfer.book_id
-            and b.account_id in (post_transfer.from_account_id, post_transfer.to_account_id)
-            and b.slot = 0
-        order by b.account_id, b.slot
-        for no key update;
+        select
+            min(l.posted - l.held) filter (where l.account_id = post_transfer.from_account_id),
+            min(l.posted) filter (where l.account_id = post_transfer.to_account_id),
+            greatest(clock_timestamp(), max(l.booked_at))
+        into v_free, v_to_posted, v_booked_at
+        from (
+            select b.account_id, b.posted, b.held, b.booked_at
+            from ledger_private.balances as b
+            where
+                b.book_id = post_transfer.book_id
+                and b.account_id in (post_transfer.from_account_id, post_transfer.to_account_id)
+                and b.slot = 0
+            order by b.account_id, b.slot
+            for no key update
+        ) as l;
     exception when lock_not_available then
         perform ledger_private.raise_error('busy', jsonb_build_object(
             'from_account_id', post_transfer.from_account_id,
@@ -1669,30 +1770,23 @@ begin
 
     select
         fa.currency,
-        fa.min_balance,
-        ta.max_balance,
         ta.currency as to_currency,
-        fb.posted - fb.held - fa.min_balance as available,
-        tb.posted + post_transfer.amount as to_posted,
-        greatest(clock_timestamp(), fb.booked_at, tb.booked_at) as booked_at,
+        v_free - fa.min_balance as available,
+        ta.max_balance,
         case
             when k.archived_at is not null then 'book_archived'
             when fa.id is null or ta.id is null then 'account_not_found'
             when fa.status <> 'open' then 'account_' || fa.status
             when ta.status <> 'open' then 'account_' || ta.status
             when fa.currency <> ta.currency then 'currency_mismatch'
-            when fb.posted - fb.held - fa.min_balance < post_transfer.amount
-                then 'insufficient_funds'
-            when tb.posted + post_transfer.amount > ta.max_balance then 'limit_exceeded'
+            when v_free - fa.min_balance < post_transfer.amount then 'insufficient_funds'
+            when v_to_posted + post_transfer.amount > ta.max_balance then 'limit_exceeded'
             when
-                fb.posted - post_transfer.amount < -v_max
-                or tb.posted + post_transfer.amount > v_max then 'amount_out_of_range'
+                v_free - post_transfer.amount < -v_max
+                or v_to_posted + post_transfer.amount > v_max then 'amount_out_of_range'
         end as refusal,
-        -- Which of the two the refusal is about.
         case
-            when
-                fa.id is null or fa.status <> 'open'
-                or fb.posted - fb.held - fa.min_balance < post_transfer.amount
+            when fa.id is null or fa.status <> 'open' or v_free - post_transfer.amount < -v_max
                 then post_transfer.from_account_id
             else post_transfer.to_account_id
         end as refused_account_id
@@ -1700,12 +1794,8 @@ begin
     from ledger_private.books as k
     left join ledger_private.accounts as fa
         on fa.book_id = k.id and fa.id = post_transfer.from_account_id
-    left join ledger_private.balances as fb
-        on fb.book_id = k.id and fb.account_id = post_transfer.from_account_id and fb.slot = 0
     left join ledger_private.accounts as ta
         on ta.book_id = k.id and ta.id = post_transfer.to_account_id
-    left join ledger_private.balances as tb
-        on tb.book_id = k.id and tb.account_id = post_transfer.to_account_id and tb.slot = 0
     where k.id = post_transfer.book_id;
 
     if v.refusal is not null then
@@ -1722,7 +1812,7 @@ begin
             when 'limit_exceeded' then jsonb_build_object(
                 'account_id', post_transfer.to_account_id,
                 'max_balance', v.max_balance,
-                'balance', v.to_posted
+                'balance', v_to_posted + post_transfer.amount
             )
             else jsonb_build_object('account_id', v.refused_account_id)
         end);
@@ -1733,7 +1823,7 @@ begin
         set
             posted = b.posted + s.amount,
             version = b.version + 1,
-            booked_at = v.booked_at,
+            booked_at = v_booked_at,
             -- The format is described in sql/ledger_private/entries.sql.
             hash = sha256(
                 '\x01'::bytea || b.hash
@@ -1741,7 +1831,7 @@ begin
                 || int2send(b.slot) || int8send(b.version + 1)
                 || uuid_send(v_receipt.transaction_id) || int2send(s.leg)
                 || int8send(s.amount) || int8send(b.posted + s.amount)
-                || timestamptz_send(v.booked_at) || date_send(v_receipt.effective_on)
+                || timestamptz_send(v_booked_at) || date_send(v_receipt.effective_on)
                 || int4send(octet_length(v.currency)) || convert_to(v.currency, 'UTF8')
             )
         from
@@ -1764,7 +1854,7 @@ begin
         )
         select
             c.book_id, c.account_id, c.slot, c.version, v_receipt.transaction_id, c.leg, c.amount,
-            c.posted, v.booked_at, c.hash
+            c.posted, v_booked_at, c.hash
         from changed as c
     )
 
@@ -1975,8 +2065,9 @@ create table ledger_private.balances (
     constraint balances_pkey primary key (book_id, account_id, slot),
     constraint balances_account_fkey foreign key (book_id, account_id)
     references ledger_private.accounts (book_id, id),
-    constraint balances_posted_range check (posted between -9007199254740991 and 9007199254740991),
-    constraint balances_held_range check (held between 0 and 9007199254740991)
+    constraint balances_range check (
+        greatest(abs(posted), held) <= 9007199254740991 and held >= 0
+    )
 ) with (fillfactor = 60);
 
 alter table ledger_private.balances enable row level security;
@@ -2310,10 +2401,17 @@ begin
             perform ledger_private.raise_error('busy', jsonb_build_object('id', v_id));
     end;
 
-    -- The hash names the caller: a stranger's book is not returned to her.
+    -- The hash names the caller: a stranger's book is not returned to her, nor her own when she has
+    -- been removed from it.
     select k.id, k.name, k.base_currency, k.archived_at, k.created_at into v_book
     from ledger_private.books as k
-    where k.id = v_id and k.request_hash = v_hash;
+    where
+        k.id = v_id
+        and k.request_hash = v_hash
+        and (v_user is null or exists (
+            select from ledger_private.book_members as m
+            where m.book_id = k.id and m.user_id = v_user
+        ));
 
     if not found then
         perform ledger_private.raise_error('idempotency_mismatch', jsonb_build_object('id', v_id));
@@ -2932,69 +3030,6 @@ comment on function ledger_private.set_member is
 
 revoke execute on function ledger_private.set_member from public, anon, authenticated, service_role;
 grant execute on function ledger_private.set_member to authenticated, service_role;
-
--- functions/ledger_private/statement_of.sql
-
--- ledger_private.statement_of: the statement of an account. Runs as the caller, in one statement
--- and so in one snapshot.
---
--- A back-dated booking has a late version and an early date: balances run in value-date order here,
--- not as booked.
-
-create or replace function ledger_private.statement_of(
-    book_id uuid,
-    account_id uuid,
-    from_date date,
-    to_date date
-)
-returns ledger.statement
-language sql
-stable
-security invoker
-set search_path = ''
-as $$
-    with lines as materialized (
-        select r.*
-        from ledger_private.register as r
-        where
-            r.book_id = statement_of.book_id
-            and r.account_id = statement_of.account_id
-            and r.effective_on <= statement_of.to_date
-    ),
-
-    running as (
-        select
-            l.*,
-            sum(l.amount) over (order by l.effective_on, l.version)::bigint as balance
-        from lines as l
-    )
-
-    select
-        a.id,
-        a.currency,
-        coalesce((
-            select sum(l.amount) from lines as l where l.effective_on < statement_of.from_date
-        ), 0)::bigint,
-        coalesce((select sum(l.amount) from lines as l), 0)::bigint,
-        array(
-            select row(
-                r.transaction_id, r.leg, r.kind, r.booked_at, r.effective_on, r.description,
-                r.amount, r.balance, r.version, r.cursor
-            )::ledger.register_line
-            from running as r
-            where r.effective_on >= statement_of.from_date
-            order by r.effective_on, r.version
-        )
-    from ledger.accounts as a
-    where a.book_id = statement_of.book_id and a.id = statement_of.account_id;
-$$;
-
-comment on function ledger_private.statement_of is
-'Return opening, lines and closing between two value dates.';
-
-revoke execute on function ledger_private.statement_of
-from public, anon, authenticated, service_role;
-grant execute on function ledger_private.statement_of to authenticated, service_role;
 
 -- functions/ledger_private/update_account.sql
 

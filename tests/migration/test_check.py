@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, Cluster, Database
-from tests.migration.test_supabase_cli import supabase
 from tests.migration.test_up import has
+from tests.supabase_cli import supabase
 from tillroll.migrate import GateFailed, Runner, Sources, UsageError, check, find_root, new
 
 FILES = {

@@ -100,7 +100,7 @@ class TestCommands:
 
         down = tillroll("down", "--json", "--data-dir", folder)
         assert (down.returncode, json.loads(down.stdout)["stopped"]) == (0, True)
-        assert gone(processes)
+        until(lambda: gone(processes))
         assert is_free(info.api_url)
         assert is_free(info.db_url)
         down = tillroll("down", "--json", "--data-dir", folder)

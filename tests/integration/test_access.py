@@ -1,0 +1,278 @@
+"""Who may do what: grants as an explicit table, and which rows row level security shows."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tests.callers import answer
+from tests.conftest import ROOT, Cluster, Database
+from tests.street import Street
+from tests.world import Row, Session, World
+from tillroll.migrate import Runner
+
+ROLES = ("public", "anon", "authenticated", "service_role")
+API = {"authenticated", "service_role"}
+EXPOSED = {
+    *("account_register", "create_book", "find_transaction", "freeze_account", "get_balance"),
+    *("get_balances", "open_account", "remove_member", "set_balance_limits", "set_member"),
+    *("statement", "transfer", "unfreeze_account", "update_account", "update_book", "verify_book"),
+}
+READING = {
+    *("account_register", "find_transaction", "get_balance", "get_balances", "statement"),
+    "verify_book",
+}
+# What `ledger` calls with the caller's rights.
+ENGINE = {
+    *("check_argument", "check_balances", "check_book_visible", "check_entries", "create_book"),
+    *("find_account", "open_account", "post_transfer", "raise_error", "read_cursor", "receipt_of"),
+    *("remove_member", "set_account_status", "set_balance_limits", "set_member", "statement_of"),
+    *("update_account", "update_book"),
+}
+INTERNAL = {
+    *("caller", "check_account", "check_limits", "check_posting", "enter_book"),
+    *("keep_an_owner", "lock_account", "new_id", "refuse_change", "replay", "request_hash"),
+    "require_zero_sum",
+}
+EXECUTE: dict[str, set[str]] = {
+    **{f"ledger.{name}": API for name in EXPOSED},
+    **{f"ledger_private.{name}": API for name in ENGINE},
+    **{f"ledger_private.{name}": set() for name in INTERNAL},
+    "ledger_private.my_books": {"authenticated"},
+}
+VIEWS = ("books", "members", "accounts", "transactions", "entries", "currencies")
+TABLES = ("books", "book_members", "accounts", "balances", "transactions", "entries", "currencies")
+SELECT: dict[str, set[str]] = {
+    **{f"ledger.{name}": API for name in VIEWS},
+    **{f"ledger_private.{name}": API for name in TABLES},
+    "ledger_private.register": API,
+    "ledger_private.error_catalogue": set(),
+}
+
+OLD_DEFAULT_GRANTS = [
+    f"alter default privileges for role postgres grant all on {kind} to {to}"
+    for kind in ("tables", "functions", "sequences", "schemas", "types")
+    for to in ("anon", "authenticated", "service_role", "public")
+]
+
+
+@pytest.fixture(params=["plain", "old default grants"])
+def granted(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[Session]:
+    """The owner of the schema, in a project of today or of before 2026-10-30."""
+    if request.param == "plain":
+        database = cluster.database("ledger")
+    else:
+        database = cluster.database("bare")
+        with database.connect() as owner:
+            for statement in OLD_DEFAULT_GRANTS:
+                owner.execute(statement)
+        Runner(database.dsn(), ROOT / "supabase/migrations").up()
+    world = World(database)
+    yield world.owner()
+    world.close()
+    cluster.drop(database)
+
+
+def _held(owner: Session, objects: str, check: str) -> dict[str, set[str]]:
+    """The roles for which a check of privileges holds, by name of the object."""
+    rows = owner.query(
+        f"""
+        select o.name, coalesce(array_agg(r.role) filter (where {check}), array[]::text[]) as roles
+        from ({objects}) as o (name, oid), unnest(%s::text[]) as r (role) group by 1
+        """,
+        [list(ROLES)],
+    )
+    return {row["name"]: set(row["roles"]) for row in rows}
+
+
+FUNCTIONS = """
+select pronamespace::regnamespace || '.' || proname, oid from pg_proc
+where pronamespace in ('ledger'::regnamespace, 'ledger_private'::regnamespace)
+"""
+RELATIONS = """
+select relnamespace::regnamespace || '.' || relname, oid from pg_class
+where relnamespace in ('ledger'::regnamespace, 'ledger_private'::regnamespace)
+    and relkind not in ('i', 'c', 't')
+"""
+SCHEMAS = "select nspname, oid from pg_namespace where nspname in ('ledger', 'ledger_private')"
+
+
+def test_each_role_holds_exactly_these_privileges(granted: Session) -> None:
+    assert _held(granted, FUNCTIONS, "has_function_privilege(r.role, o.oid, 'execute')") == EXECUTE
+
+    nobody: dict[str, set[str]] = {name: set() for name in SELECT}
+    assert _held(granted, RELATIONS, "has_table_privilege(r.role, o.oid, 'select')") == SELECT
+    verbs = ["insert", "update", "delete", "truncate", "references", "trigger"]
+    if granted.connection.info.server_version >= 170000:
+        verbs.append("maintain")
+    for verb in verbs:
+        check = f"has_table_privilege(r.role, o.oid, '{verb}')"
+        assert (verb, _held(granted, RELATIONS, check)) == (verb, nobody)
+    for verb in ("insert", "update", "references"):
+        check = f"has_any_column_privilege(r.role, o.oid, '{verb}')"
+        assert (verb, _held(granted, RELATIONS, check)) == (verb, nobody)
+
+    both = {"ledger", "ledger_private"}
+    usage = _held(granted, SCHEMAS, "has_schema_privilege(r.role, o.oid, 'usage')")
+    assert usage == dict.fromkeys(both, API)
+    create = _held(granted, SCHEMAS, "has_schema_privilege(r.role, o.oid, 'create')")
+    assert create == {name: set() for name in both}
+
+
+@pytest.fixture
+def street(db: Database) -> Iterator[Street]:
+    made = Street.make(db)
+    yield made
+    made.close()
+
+
+RELATION_BOOKS = {
+    **{f"ledger.{name}": "id" if name == "books" else "book_id" for name in VIEWS},
+    **{f"ledger_private.{name}": "id" if name == "books" else "book_id" for name in TABLES},
+    "ledger_private.register": "book_id",
+}
+
+
+def _everything(street: Street) -> list[list[Row]]:
+    owner = street.owner()
+    return [owner.query(f"select t::text from ledger_private.{t} as t order by 1") for t in TABLES]
+
+
+def test_each_caller_sees_the_rows_of_her_books_and_no_others(street: Street) -> None:
+    owner = street.owner()
+    anon = street.as_role("anon", {"role": "anon"})
+    callers = street.callers()
+    for relation, column in RELATION_BOOKS.items():
+        if relation.endswith("currencies"):
+            column = "'all'"
+        read = f"select {column}::text as book_id, r::text as row from {relation} as r"
+        everything = owner.query(read)
+        assert {row["book_id"] for row in everything} in ({"all"}, {*street.books.values()})
+        for name, (who, books) in callers.items():
+            visible = {"all", *(street.books[book] for book in books)}
+            expected = {row["row"] for row in everything if row["book_id"] in visible}
+            seen = who.query(read)
+            assert (relation, name, {row["row"] for row in seen}) == (relation, name, expected)
+            assert len(seen) == len(expected)
+        assert (relation, answer(partial(anon.query, read))) == (relation, "42501")
+    for who in (anon, street.as_user("alice"), street.as_role("service_role")):
+        read = "select * from ledger_private.error_catalogue"
+        assert answer(partial(who.query, read)) == "42501"
+
+
+def test_a_filter_on_a_foreign_book_does_not_open_it(street: Street) -> None:
+    alice = street.as_user("alice")
+    for relation, column in RELATION_BOOKS.items():
+        if not relation.endswith("currencies"):
+            read = f"select 1 as one from {relation} where {column} = %s"
+            assert alice.query(read, [street.books["b"]]) == []
+            assert alice.query(read, [street.books["a"]]) != []
+
+
+def test_nobody_writes_past_the_functions(street: Street) -> None:
+    sessions = {
+        **{name: who for name, (who, _) in street.callers().items() if name != "postgres"},
+        "anon": street.as_role("anon", {"role": "anon"}),
+    }
+    told = {}
+    for relation, column in {**RELATION_BOOKS, "ledger_private.error_catalogue": "code"}.items():
+        column = "code" if relation.endswith("currencies") else column
+        statements = {
+            "insert": f"insert into {relation} select * from {relation}",
+            "update": f"update {relation} set {column} = {column} where {column} is not null",
+            "delete": f"delete from {relation} where {column} is not null",
+            "truncate": f"truncate {relation}",
+            "lock": f"select 1 as one from {relation} for update",
+        }
+        for verb, statement in statements.items():
+            for name, session in sessions.items():
+                told[relation, verb, name] = answer(partial(session.query, statement))
+    # A view that joins is refused even before its grants are looked at, and no view is truncated.
+    joined = {"ledger.accounts", "ledger_private.register"}
+    views = {*joined, *(f"ledger.{name}" for name in VIEWS)}
+    surprising = {
+        (relation, verb, name): code
+        for (relation, verb, name), code in told.items()
+        if code != "42501"
+        and not (relation in joined and verb in ("insert", "update", "delete") and code == "55000")
+        and not (relation in views and verb == "truncate" and code == "42809")
+    }
+    assert surprising == {}
+
+
+def test_every_function_hides_a_foreign_book(street: Street) -> None:
+    assert set(street.calls("b")) == EXPOSED - {"create_book"}
+    before = _everything(street)
+    callers = street.callers()
+    for name in ("alice", "mallory", "ghost"):
+        who, _ = callers[name]
+        for function, arguments in street.calls("b").items():
+            told = answer(partial(who.rows, function, **arguments))
+            assert (name, function, told) == (name, function, "book_not_found")
+            missing = {**arguments, "book_id": uuid.uuid4()}
+            assert answer(partial(who.rows, function, **missing)) == "book_not_found"
+    assert _everything(street) == before
+
+
+def test_a_foreign_account_does_not_exist_in_a_book_of_ones_own(street: Street) -> None:
+    bob = street.as_user("bob")
+    own, foreign = street.calls("b"), street.calls("c")
+    for function, arguments in own.items():
+        for name in ("account_id", "from_account_id", "to_account_id"):
+            if name in arguments:
+                mixed = {**arguments, name: foreign[function][name]}
+                assert answer(partial(bob.rows, function, **mixed)) == "account_not_found"
+
+
+def test_anon_and_a_token_without_sub_can_do_nothing(street: Street) -> None:
+    anon = street.as_role("anon", {"role": "anon"})
+    claimed = street.as_role("anon", {"role": "authenticated", "sub": street.users["alice"]})
+    nobody = street.as_role("authenticated", {"role": "service_role"})
+    create: dict[str, Any] = {"create_book": {"name": "n", "base_currency": "EUR"}}
+    for function, arguments in {**street.calls("a"), **create}.items():
+        for who in (anon, claimed):
+            assert answer(partial(who.rows, function, **arguments)) == "42501"
+        assert answer(partial(nobody.rows, function, **arguments)) in (
+            "forbidden",
+            "book_not_found",
+        )
+
+
+def test_claims_do_not_lift_a_role(street: Street) -> None:
+    """The database role decides; what a token says of its own role does not."""
+    sly = street.as_role(
+        "authenticated",
+        {"role": "service_role", "sub": street.users["mallory"], "is_superuser": True},
+    )
+    for function, arguments in street.calls("a").items():
+        assert answer(partial(sly.rows, function, **arguments)) == "book_not_found"
+
+
+def test_service_role_and_the_owner_of_the_schema_reach_every_book(street: Street) -> None:
+    for who in (street.as_role("service_role"), street.owner()):
+        for book in street.books:
+            for function, arguments in street.calls(book).items():
+                if function in ("freeze_account", "remove_member"):
+                    continue
+                told = answer(partial(who.rows, function, **arguments))
+                assert told in ("none", "last_owner"), (function, told)
+
+
+def test_what_reads_runs_read_only_and_what_writes_runs_at_any_level(street: Street) -> None:
+    """PostgREST calls by GET, and what is STABLE by POST too, in a read-only transaction."""
+    bob = street.as_user("bob")
+    for function, arguments in street.calls("b", member="dave").items():
+        for mode in (
+            "read only",
+            "isolation level repeatable read",
+            "isolation level serializable",
+        ):
+            bob.query(f"begin {mode}")
+            told = answer(partial(bob.rows, function, **arguments))
+            bob.query("rollback")
+            refused = mode == "read only" and function not in READING
+            assert (function, mode, told) == (function, mode, "25006" if refused else "none")
