@@ -13,7 +13,7 @@ returns setof ledger.register_line
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     perform ledger_private.find_account(account_register.book_id, account_register.account_id);

@@ -12,7 +12,7 @@ returns ledger.books
 language sql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set default_transaction_isolation = 'read committed'
 set lock_timeout = '3s'
 as $$

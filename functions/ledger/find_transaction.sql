@@ -11,14 +11,15 @@ returns ledger.receipt
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_receipt ledger.receipt;
 begin
     perform ledger_private.check_book_visible(find_transaction.book_id);
-    select (ledger_private.receipt_of(t.book_id, t.id)).* into v_receipt
+    select r.* into v_receipt
     from ledger.transactions as t
+    cross join lateral ledger_private.receipt_of(t.book_id, t.id) as r
     where
         t.book_id = find_transaction.book_id
         and t.idempotency_key = find_transaction.idempotency_key;

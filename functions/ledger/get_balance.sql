@@ -11,7 +11,7 @@ returns ledger.balance
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_account ledger.accounts := ledger_private.find_account(

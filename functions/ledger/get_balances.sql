@@ -11,7 +11,7 @@ returns setof ledger.balance
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     perform ledger_private.check_book_visible(get_balances.book_id);

@@ -10,7 +10,7 @@ returns setof ledger.check_result
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     perform ledger_private.check_book_visible(verify_book.book_id);

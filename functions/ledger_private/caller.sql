@@ -7,7 +7,7 @@ returns uuid
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_role text := coalesce(nullif(current_setting('role', true), 'none'), session_user);

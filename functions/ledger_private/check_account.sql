@@ -11,7 +11,7 @@ returns void
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     perform ledger_private.check_argument(
@@ -27,8 +27,13 @@ begin
     );
     perform ledger_private.check_argument(
         'metadata',
-        coalesce(jsonb_typeof(metadata) = 'object' and octet_length(metadata::text) <= 16384, true),
-        'an object of at most 16 KiB'
+        coalesce(
+            jsonb_typeof(metadata) = 'object'
+            and octet_length(metadata::text) <= 16384
+            and not jsonb_path_exists(metadata, '$.**{33}'),
+            true
+        ),
+        'an object of at most 16 KiB and 32 levels'
     );
 end;
 $$;

@@ -7,7 +7,7 @@ returns setof ledger.check_result
 language sql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
     with compared as materialized (
         select

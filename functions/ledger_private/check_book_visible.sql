@@ -6,7 +6,7 @@ returns void
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     if not exists (select from ledger.books as b where b.id = check_book_visible.book_id) then

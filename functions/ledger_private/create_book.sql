@@ -8,7 +8,7 @@ returns ledger.books
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_user uuid := ledger_private.caller();

@@ -8,19 +8,21 @@ create or replace function ledger_private.enter_book(
     book_id uuid,
     required_role text,
     exclusive boolean default false,
-    allow_archived boolean default false
+    allow_archived boolean default false,
+    replay_key text default null
 )
 returns uuid
 language plpgsql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_user uuid := ledger_private.caller();
     v_role text;
     v_archived boolean;
     v_refusal text;
+    v_busy boolean := false;
 begin
     -- What locks exclusively is asked for its role before, too: nobody stalls a book that she may
     -- not change.
@@ -35,9 +37,7 @@ begin
                     );
                 end if;
             exception when lock_not_available then
-                perform ledger_private.raise_error(
-                    'busy', jsonb_build_object('book_id', enter_book.book_id)
-                );
+                v_busy := true;
             end;
         end if;
 
@@ -56,7 +56,11 @@ begin
             when v_role is null then 'book_not_found'
             when v_role = 'viewer' or (v_role = 'editor' and required_role = 'owner')
                 then 'forbidden'
-            when v_archived and not allow_archived then 'book_archived'
+            when v_busy then 'busy'
+            when v_archived and not allow_archived and not exists (
+                select from ledger_private.transactions as t
+                where t.book_id = enter_book.book_id and t.idempotency_key = replay_key
+            ) then 'book_archived'
         end;
         if v_refusal is not null then
             perform ledger_private.raise_error(v_refusal, jsonb_strip_nulls(jsonb_build_object(
@@ -66,6 +70,15 @@ begin
             )));
         end if;
     end loop;
+
+    -- At repeatable read and above the snapshot is older than the lock: a rule may have changed
+    -- since, unseen. So who changes rules also writes the book's row, and who posts at such a level
+    -- reads it with a lock: Postgres then aborts the older one (40001).
+    if exclusive then
+        update ledger_private.books as b set name = b.name where b.id = enter_book.book_id;
+    elsif current_setting('transaction_isolation') <> 'read committed' then
+        perform from ledger_private.books as b where b.id = enter_book.book_id for share;
+    end if;
     return v_user;
 end;
 $$;
@@ -73,7 +86,8 @@ $$;
 comment on function ledger_private.enter_book is
 $$Lock a book and check what the caller may do in it.
 
-Returns the caller's user id, null for service_role and the owner of the schema.$$;
+replay_key: an idempotency key that opens an archived book where it was used before it was
+archived. Returns the caller's user id, null for service_role and the owner of the schema.$$;
 
 revoke execute on function ledger_private.enter_book
 from public, anon, authenticated, service_role;

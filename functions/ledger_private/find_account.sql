@@ -6,7 +6,7 @@ returns ledger.accounts
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_account ledger.accounts;

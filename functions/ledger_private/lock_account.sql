@@ -2,14 +2,15 @@
 -- limits. Called by definer functions only, after enter_book.
 --
 -- Postings do not lock the account's row, they read it after locking a balance row: so this locks
--- all of those.
+-- all of those. And writes them, unchanged, so that a posting at repeatable read or above, whose
+-- snapshot may be older than the change, aborts (40001) instead of missing it.
 
 create or replace function ledger_private.lock_account(book_id uuid, account_id uuid)
 returns ledger.accounts
 language plpgsql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_account ledger.accounts;
@@ -20,6 +21,10 @@ begin
         where b.book_id = lock_account.book_id and b.account_id = lock_account.account_id
         order by b.account_id, b.slot
         for no key update;
+
+        update ledger_private.balances as b
+        set version = b.version
+        where b.book_id = lock_account.book_id and b.account_id = lock_account.account_id;
     exception when lock_not_available then
         perform ledger_private.raise_error(
             'busy', jsonb_build_object('account_id', lock_account.account_id)

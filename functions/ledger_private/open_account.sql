@@ -20,7 +20,7 @@ returns ledger.accounts
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_id uuid := coalesce(open_account.id, ledger_private.new_id());

@@ -29,7 +29,7 @@ returns ledger.receipt
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $$
 -- on conflict names a column as a parameter is named; parameters are qualified everywhere.
@@ -53,24 +53,18 @@ begin
             'same_account', jsonb_build_object('account_id', post_transfer.to_account_id)
         );
     end if;
-    perform ledger_private.check_posting(
+    v_request_hash := ledger_private.check_posting(
+        'transfer',
+        concat_ws(
+            ' ',
+            post_transfer.from_account_id, post_transfer.to_account_id, post_transfer.amount
+        ),
         post_transfer.idempotency_key, post_transfer.effective_on, post_transfer.description,
         post_transfer.external_id, post_transfer.metadata
     );
-
-    v_user := ledger_private.enter_book(post_transfer.book_id, 'editor', allow_archived => true);
-
-    if post_transfer.idempotency_key is not null then
-        v_request_hash := ledger_private.request_hash('transfer', jsonb_build_object(
-            'from_account_id', post_transfer.from_account_id,
-            'to_account_id', post_transfer.to_account_id,
-            'amount', post_transfer.amount,
-            'effective_on', post_transfer.effective_on,
-            'description', post_transfer.description,
-            'external_id', post_transfer.external_id,
-            'metadata', nullif(post_transfer.metadata, '{}')::text
-        ));
-    end if;
+    v_user := ledger_private.enter_book(
+        post_transfer.book_id, 'editor', replay_key => post_transfer.idempotency_key
+    );
 
     begin
         insert into ledger_private.transactions as t (
@@ -110,108 +104,110 @@ begin
             order by b.account_id, b.slot
             for no key update
         ) as l;
+
+        select
+            fa.currency,
+            ta.currency as to_currency,
+            v_free - fa.min_balance as available,
+            ta.max_balance,
+            case
+                when fa.id is null or ta.id is null then 'account_not_found'
+                when fa.status <> 'open' then 'account_' || fa.status
+                when ta.status <> 'open' then 'account_' || ta.status
+                when fa.currency <> ta.currency then 'currency_mismatch'
+                when v_free - fa.min_balance < post_transfer.amount then 'insufficient_funds'
+                when v_to_posted + post_transfer.amount > ta.max_balance then 'limit_exceeded'
+                when
+                    v_free - post_transfer.amount < -v_max
+                    or v_to_posted + post_transfer.amount > v_max then 'amount_out_of_range'
+            end as refusal,
+            case
+                when fa.id is null or fa.status <> 'open' or v_free - post_transfer.amount < -v_max
+                    then post_transfer.from_account_id
+                else post_transfer.to_account_id
+            end as refused_account_id
+        into v
+        from (select) as one
+        left join ledger_private.accounts as fa
+            on fa.book_id = post_transfer.book_id and fa.id = post_transfer.from_account_id
+        left join ledger_private.accounts as ta
+            on ta.book_id = post_transfer.book_id and ta.id = post_transfer.to_account_id;
+
+        if v.refusal is not null then
+            perform ledger_private.raise_error(v.refusal, case v.refusal
+                when 'currency_mismatch' then jsonb_build_object(
+                    'from', v.currency, 'to', v.to_currency
+                )
+                when 'insufficient_funds' then jsonb_build_object(
+                    'account_id', post_transfer.from_account_id,
+                    'available', v.available,
+                    'required', post_transfer.amount
+                )
+                when 'limit_exceeded' then jsonb_build_object(
+                    'account_id', post_transfer.to_account_id,
+                    'max_balance', v.max_balance,
+                    'balance', v_to_posted + post_transfer.amount
+                )
+                else jsonb_build_object('account_id', v.refused_account_id)
+            end);
+        end if;
+
+        with changed as (
+            update ledger_private.balances as b
+            set
+                posted = b.posted + s.amount,
+                version = b.version + 1,
+                booked_at = v_booked_at,
+                -- The format is described in sql/ledger_private/entries.sql.
+                hash = sha256(
+                    '\x01'::bytea || b.hash
+                    || '\x00000010'::bytea || uuid_send(b.book_id)
+                    || '\x00000010'::bytea || uuid_send(b.account_id)
+                    || '\x00000002'::bytea || int2send(b.slot)
+                    || '\x00000008'::bytea || int8send(b.version + 1)
+                    || '\x00000010'::bytea || uuid_send(v_receipt.transaction_id)
+                    || '\x00000002'::bytea || int2send(s.leg)
+                    || '\x00000008'::bytea || int8send(s.amount)
+                    || '\x00000008'::bytea || int8send(b.posted + s.amount)
+                    || '\x00000008'::bytea || timestamptz_send(v_booked_at)
+                    || '\x00000004'::bytea || date_send(v_receipt.effective_on)
+                    || int4send(octet_length(v.currency)) || convert_to(v.currency, 'UTF8')
+                )
+            from
+                (values
+                (post_transfer.from_account_id, 1::smallint, -post_transfer.amount),
+                (post_transfer.to_account_id, 2::smallint, post_transfer.amount)
+                ) as s (account_id, leg, amount)
+            where
+                b.book_id = post_transfer.book_id
+                and b.account_id in (post_transfer.from_account_id, post_transfer.to_account_id)
+                and b.slot = 0
+                and b.account_id = s.account_id
+            returning b.book_id, b.account_id, b.slot, b.version, b.posted, b.hash, s.leg, s.amount
+        ),
+
+        written as (
+            insert into ledger_private.entries (
+                book_id, account_id, slot, version, transaction_id, leg, amount, balance_after,
+                booked_at, hash
+            )
+            select
+                c.book_id, c.account_id, c.slot, c.version, v_receipt.transaction_id, c.leg,
+                c.amount, c.posted, v_booked_at, c.hash
+            from changed as c
+        )
+
+        select array_agg(
+            row(c.account_id, c.amount, c.posted, c.version)::ledger.receipt_entry order by c.leg
+        )
+        into v_receipt.entries
+        from changed as c;
     exception when lock_not_available then
         perform ledger_private.raise_error('busy', jsonb_build_object(
             'from_account_id', post_transfer.from_account_id,
             'to_account_id', post_transfer.to_account_id
         ));
     end;
-
-    select
-        fa.currency,
-        ta.currency as to_currency,
-        v_free - fa.min_balance as available,
-        ta.max_balance,
-        case
-            when k.archived_at is not null then 'book_archived'
-            when fa.id is null or ta.id is null then 'account_not_found'
-            when fa.status <> 'open' then 'account_' || fa.status
-            when ta.status <> 'open' then 'account_' || ta.status
-            when fa.currency <> ta.currency then 'currency_mismatch'
-            when v_free - fa.min_balance < post_transfer.amount then 'insufficient_funds'
-            when v_to_posted + post_transfer.amount > ta.max_balance then 'limit_exceeded'
-            when
-                v_free - post_transfer.amount < -v_max
-                or v_to_posted + post_transfer.amount > v_max then 'amount_out_of_range'
-        end as refusal,
-        case
-            when fa.id is null or fa.status <> 'open' or v_free - post_transfer.amount < -v_max
-                then post_transfer.from_account_id
-            else post_transfer.to_account_id
-        end as refused_account_id
-    into v
-    from ledger_private.books as k
-    left join ledger_private.accounts as fa
-        on fa.book_id = k.id and fa.id = post_transfer.from_account_id
-    left join ledger_private.accounts as ta
-        on ta.book_id = k.id and ta.id = post_transfer.to_account_id
-    where k.id = post_transfer.book_id;
-
-    if v.refusal is not null then
-        perform ledger_private.raise_error(v.refusal, case v.refusal
-            when 'book_archived' then jsonb_build_object('book_id', post_transfer.book_id)
-            when 'currency_mismatch' then jsonb_build_object(
-                'from', v.currency, 'to', v.to_currency
-            )
-            when 'insufficient_funds' then jsonb_build_object(
-                'account_id', post_transfer.from_account_id,
-                'available', v.available,
-                'required', post_transfer.amount
-            )
-            when 'limit_exceeded' then jsonb_build_object(
-                'account_id', post_transfer.to_account_id,
-                'max_balance', v.max_balance,
-                'balance', v_to_posted + post_transfer.amount
-            )
-            else jsonb_build_object('account_id', v.refused_account_id)
-        end);
-    end if;
-
-    with changed as (
-        update ledger_private.balances as b
-        set
-            posted = b.posted + s.amount,
-            version = b.version + 1,
-            booked_at = v_booked_at,
-            -- The format is described in sql/ledger_private/entries.sql.
-            hash = sha256(
-                '\x01'::bytea || b.hash
-                || uuid_send(b.book_id) || uuid_send(b.account_id)
-                || int2send(b.slot) || int8send(b.version + 1)
-                || uuid_send(v_receipt.transaction_id) || int2send(s.leg)
-                || int8send(s.amount) || int8send(b.posted + s.amount)
-                || timestamptz_send(v_booked_at) || date_send(v_receipt.effective_on)
-                || int4send(octet_length(v.currency)) || convert_to(v.currency, 'UTF8')
-            )
-        from
-            (values
-            (post_transfer.from_account_id, 1::smallint, -post_transfer.amount),
-            (post_transfer.to_account_id, 2::smallint, post_transfer.amount)
-            ) as s (account_id, leg, amount)
-        where
-            b.book_id = post_transfer.book_id
-            and b.account_id in (post_transfer.from_account_id, post_transfer.to_account_id)
-            and b.slot = 0
-            and b.account_id = s.account_id
-        returning b.book_id, b.account_id, b.slot, b.version, b.posted, b.hash, s.leg, s.amount
-    ),
-
-    written as (
-        insert into ledger_private.entries (
-            book_id, account_id, slot, version, transaction_id, leg, amount, balance_after,
-            booked_at, hash
-        )
-        select
-            c.book_id, c.account_id, c.slot, c.version, v_receipt.transaction_id, c.leg, c.amount,
-            c.posted, v_booked_at, c.hash
-        from changed as c
-    )
-
-    select array_agg(
-        row(c.account_id, c.amount, c.posted, c.version)::ledger.receipt_entry order by c.leg
-    )
-    into v_receipt.entries
-    from changed as c;
     return v_receipt;
 end;
 $$;

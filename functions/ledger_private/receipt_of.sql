@@ -9,7 +9,7 @@ returns ledger.receipt
 language sql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
     select
         t.id, t.book_id, t.kind, t.posted_at, t.effective_on, true, false,

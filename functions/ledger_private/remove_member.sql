@@ -6,7 +6,7 @@ returns ledger.members
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_member ledger.members;

@@ -12,7 +12,7 @@ returns ledger.receipt
 language plpgsql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_transaction_id uuid;

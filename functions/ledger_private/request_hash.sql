@@ -8,7 +8,7 @@ returns bytea
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     return sha256(

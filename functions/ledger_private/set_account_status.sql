@@ -10,7 +10,7 @@ returns ledger.accounts
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_account ledger.accounts;
@@ -32,7 +32,7 @@ begin
     update ledger_private.accounts as a
     set status = set_account_status.status
     where a.book_id = set_account_status.book_id and a.id = set_account_status.account_id;
-    return ledger_private.lock_account(set_account_status.book_id, set_account_status.account_id);
+    return ledger_private.find_account(set_account_status.book_id, set_account_status.account_id);
 end;
 $$;
 

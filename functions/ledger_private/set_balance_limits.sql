@@ -13,7 +13,7 @@ returns ledger.accounts
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_account ledger.accounts;
@@ -43,7 +43,7 @@ begin
     update ledger_private.accounts as a
     set min_balance = set_balance_limits.min_balance, max_balance = set_balance_limits.max_balance
     where a.book_id = set_balance_limits.book_id and a.id = set_balance_limits.account_id;
-    return ledger_private.lock_account(set_balance_limits.book_id, set_balance_limits.account_id);
+    return ledger_private.find_account(set_balance_limits.book_id, set_balance_limits.account_id);
 end;
 $$;
 

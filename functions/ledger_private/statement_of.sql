@@ -15,7 +15,7 @@ returns ledger.statement
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_statement ledger.statement;

@@ -16,7 +16,7 @@ returns ledger.accounts
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     perform ledger_private.check_account(
@@ -37,12 +37,17 @@ begin
             external_id = coalesce(update_account.external_id, a.external_id),
             metadata = coalesce(update_account.metadata, a.metadata)
         where a.book_id = update_account.book_id and a.id = update_account.account_id;
-    exception when unique_violation then
-        perform ledger_private.raise_error(
-            'duplicate_code', jsonb_build_object('code', update_account.code)
-        );
+    exception
+        when unique_violation then
+            perform ledger_private.raise_error(
+                'duplicate_code', jsonb_build_object('code', update_account.code)
+            );
+        when lock_not_available then
+            perform ledger_private.raise_error(
+                'busy', jsonb_build_object('account_id', update_account.account_id)
+            );
     end;
-    return ledger_private.lock_account(update_account.book_id, update_account.account_id);
+    return ledger_private.find_account(update_account.book_id, update_account.account_id);
 end;
 $$;
 

@@ -41,7 +41,7 @@ returns uuid
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_role text := coalesce(nullif(current_setting('role', true), 'none'), session_user);
@@ -81,7 +81,7 @@ returns void
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     perform ledger_private.check_argument(
@@ -97,8 +97,13 @@ begin
     );
     perform ledger_private.check_argument(
         'metadata',
-        coalesce(jsonb_typeof(metadata) = 'object' and octet_length(metadata::text) <= 16384, true),
-        'an object of at most 16 KiB'
+        coalesce(
+            jsonb_typeof(metadata) = 'object'
+            and octet_length(metadata::text) <= 16384
+            and not jsonb_path_exists(metadata, '$.**{33}'),
+            true
+        ),
+        'an object of at most 16 KiB and 32 levels'
     );
 end;
 $$;
@@ -119,7 +124,7 @@ returns void
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     if ok is not true then
@@ -146,7 +151,7 @@ returns void
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     if not exists (select from ledger.books as b where b.id = check_book_visible.book_id) then
@@ -173,7 +178,7 @@ returns void
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     perform ledger_private.check_argument(
@@ -200,48 +205,79 @@ from public, anon, authenticated, service_role;
 
 -- functions/ledger_private/check_posting.sql
 
--- ledger_private.check_posting: what every posting may carry. The table has no checks of its own.
--- Called by the engine only.
+-- ledger_private.check_posting: what every posting may carry, and the hash of the request. The
+-- table has no checks of its own. Called by the engine only.
+--
+-- Both in one, because most calls carry none of the words: then neither costs anything.
 
 create or replace function ledger_private.check_posting(
+    function_name text,
+    arguments text,
     idempotency_key text,
     effective_on date,
     description text,
     external_id text,
     metadata jsonb
 )
-returns void
+returns bytea
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
-    v_argument text := case
-        when octet_length(idempotency_key) not between 1 and 255 then 'idempotency_key'
-        when effective_on not between '0001-01-01' and '9999-12-31' then 'effective_on'
-        when octet_length(description) > 1000 then 'description'
-        when octet_length(external_id) not between 1 and 255 then 'external_id'
-        when jsonb_typeof(metadata) <> 'object' or octet_length(metadata::text) > 16384
-            then 'metadata'
-    end;
+    v_argument text;
+    v_words text := '{}';
 begin
+    if
+        octet_length(idempotency_key) not between 1 and 255
+        or num_nonnulls(effective_on, description, external_id, metadata) > 0
+    then
+        v_argument := case
+            when octet_length(idempotency_key) not between 1 and 255 then 'idempotency_key'
+            when effective_on not between '0001-01-01' and '9999-12-31' then 'effective_on'
+            when octet_length(description) > 1000 then 'description'
+            when octet_length(external_id) not between 1 and 255 then 'external_id'
+            when
+                jsonb_typeof(metadata) <> 'object'
+                or octet_length(metadata::text) > 16384
+                or jsonb_path_exists(metadata, '$.**{33}') then 'metadata'
+        end;
+        v_words := jsonb_strip_nulls(jsonb_build_object(
+            'effective_on', effective_on,
+            'description', description,
+            'external_id', external_id,
+            'metadata', nullif(metadata, '{}')::text
+        ))::text;
+    end if;
+
     if v_argument is not null then
         perform ledger_private.raise_error('invalid_argument', jsonb_build_object(
             'argument', v_argument,
             'reason', case v_argument
                 when 'effective_on' then 'a date from 0001-01-01 to 9999-12-31'
                 when 'description' then 'at most 1000 bytes'
-                when 'metadata' then 'an object of at most 16 KiB'
+                when 'metadata' then 'an object of at most 16 KiB and 32 levels'
                 else '1 to 255 bytes'
             end
         ));
     end if;
+
+    if idempotency_key is null then
+        return null;
+    end if;
+    return sha256(
+        convert_to(concat_ws(' ', '1', function_name, arguments, v_words), 'UTF8')
+    );
 end;
 $$;
 
 comment on function ledger_private.check_posting is
-'Raise invalid_argument for what a posting cannot carry. Nulls pass.';
+$$Raise invalid_argument for what a posting cannot carry; return the hash of the request.
+
+arguments: those of the function that are required, as text. Words that are absent or at their
+default are left out of the hash, so that one added later does not turn a replay into a mismatch.
+Null without an idempotency_key.$$;
 
 revoke execute on function ledger_private.check_posting
 from public, anon, authenticated, service_role;
@@ -258,19 +294,21 @@ create or replace function ledger_private.enter_book(
     book_id uuid,
     required_role text,
     exclusive boolean default false,
-    allow_archived boolean default false
+    allow_archived boolean default false,
+    replay_key text default null
 )
 returns uuid
 language plpgsql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_user uuid := ledger_private.caller();
     v_role text;
     v_archived boolean;
     v_refusal text;
+    v_busy boolean := false;
 begin
     -- What locks exclusively is asked for its role before, too: nobody stalls a book that she may
     -- not change.
@@ -285,9 +323,7 @@ begin
                     );
                 end if;
             exception when lock_not_available then
-                perform ledger_private.raise_error(
-                    'busy', jsonb_build_object('book_id', enter_book.book_id)
-                );
+                v_busy := true;
             end;
         end if;
 
@@ -306,7 +342,11 @@ begin
             when v_role is null then 'book_not_found'
             when v_role = 'viewer' or (v_role = 'editor' and required_role = 'owner')
                 then 'forbidden'
-            when v_archived and not allow_archived then 'book_archived'
+            when v_busy then 'busy'
+            when v_archived and not allow_archived and not exists (
+                select from ledger_private.transactions as t
+                where t.book_id = enter_book.book_id and t.idempotency_key = replay_key
+            ) then 'book_archived'
         end;
         if v_refusal is not null then
             perform ledger_private.raise_error(v_refusal, jsonb_strip_nulls(jsonb_build_object(
@@ -316,6 +356,15 @@ begin
             )));
         end if;
     end loop;
+
+    -- At repeatable read and above the snapshot is older than the lock: a rule may have changed
+    -- since, unseen. So who changes rules also writes the book's row, and who posts at such a level
+    -- reads it with a lock: Postgres then aborts the older one (40001).
+    if exclusive then
+        update ledger_private.books as b set name = b.name where b.id = enter_book.book_id;
+    elsif current_setting('transaction_isolation') <> 'read committed' then
+        perform from ledger_private.books as b where b.id = enter_book.book_id for share;
+    end if;
     return v_user;
 end;
 $$;
@@ -323,7 +372,8 @@ $$;
 comment on function ledger_private.enter_book is
 $$Lock a book and check what the caller may do in it.
 
-Returns the caller's user id, null for service_role and the owner of the schema.$$;
+replay_key: an idempotency key that opens an archived book where it was used before it was
+archived. Returns the caller's user id, null for service_role and the owner of the schema.$$;
 
 revoke execute on function ledger_private.enter_book
 from public, anon, authenticated, service_role;
@@ -338,7 +388,7 @@ returns void
 language plpgsql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_others boolean;
@@ -377,7 +427,7 @@ returns uuid[]
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     return array(
@@ -408,7 +458,7 @@ returns uuid
 language plpgsql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     return encode(
@@ -444,7 +494,7 @@ returns bigint
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     if read_cursor.cursor is null then
@@ -478,7 +528,7 @@ returns trigger
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     raise restrict_violation using
@@ -507,7 +557,7 @@ returns bytea
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     return sha256(
@@ -540,7 +590,7 @@ returns trigger
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_transaction_id uuid;
@@ -687,11 +737,11 @@ comment on table ledger_private.currencies is
 -- The roll: every change of every balance, one line each, never altered. An account's lines are
 -- numbered without gaps and chained by hash, so that a missing, changed or moved line shows.
 --
--- The hash of a line is SHA-256 over, in network order: format byte 1, the hash of the line before
--- it (32 zero bytes for the first), book_id, account_id, slot int2, version int8, transaction_id,
--- leg int2, amount int8, balance_after int8, booked_at as int8 microseconds and effective_on as
--- int4 days from 2000-01-01, and the currency as length int4 and bytes. Words stand outside, so
--- that they can be erased.
+-- The hash of a line is SHA-256 over: format byte 1, the hash of the line before it (32 zero bytes
+-- for the first), then book_id, account_id, slot int2, version int8, transaction_id, leg int2,
+-- amount int8, balance_after int8, booked_at as int8 microseconds and effective_on as int4 days
+-- from 2000-01-01, and the currency, each as its length int4 and its bytes, in network order. Words
+-- stand outside, so that they can be erased.
 --
 -- No foreign keys: three of them cost a third of a transfer. The engine writes parent and child in
 -- one call, parents cannot be deleted, and verify_book proves that each is there.
@@ -1193,7 +1243,7 @@ returns setof ledger.register_line
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     perform ledger_private.find_account(account_register.book_id, account_register.account_id);
@@ -1236,7 +1286,7 @@ returns setof ledger.balance
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     perform ledger_private.check_book_visible(get_balances.book_id);
@@ -1276,7 +1326,7 @@ returns ledger.statement
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     perform ledger_private.check_argument(
@@ -1314,7 +1364,7 @@ returns setof ledger.check_result
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     perform ledger_private.check_book_visible(verify_book.book_id);
@@ -1344,7 +1394,7 @@ returns void
 language plpgsql
 stable
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_error ledger_private.error_catalogue;
@@ -1396,7 +1446,7 @@ returns ledger.statement
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_statement ledger.statement;
@@ -1596,7 +1646,18 @@ select
     -- Opaque to callers; the letter names the format, see ledger_private.read_cursor.
     'v' || e.version as cursor
 from ledger_private.entries as e
-inner join ledger_private.transactions as t on t.book_id = e.book_id and t.id = e.transaction_id
+cross join
+    lateral (
+        select
+            x.kind,
+            x.effective_on,
+            x.description
+        from ledger_private.transactions as x
+        where x.book_id = e.book_id and x.id = e.transaction_id
+        -- Keeps it one probe for each entry: under row level security, and where statistics are
+        -- old, the planner may prefer to read the book's transactions for each.
+        offset 0 -- noqa: AM09
+    ) as t
 where e.slot = 0;
 
 comment on view ledger_private.register is
@@ -1620,14 +1681,15 @@ returns ledger.receipt
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_receipt ledger.receipt;
 begin
     perform ledger_private.check_book_visible(find_transaction.book_id);
-    select (ledger_private.receipt_of(t.book_id, t.id)).* into v_receipt
+    select r.* into v_receipt
     from ledger.transactions as t
+    cross join lateral ledger_private.receipt_of(t.book_id, t.id) as r
     where
         t.book_id = find_transaction.book_id
         and t.idempotency_key = find_transaction.idempotency_key;
@@ -1680,7 +1742,7 @@ returns ledger.receipt
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set enable_seqscan = off
 as $$
 -- on conflict names a column as a parameter is named; parameters are qualified everywhere.
@@ -1704,24 +1766,18 @@ begin
             'same_account', jsonb_build_object('account_id', post_transfer.to_account_id)
         );
     end if;
-    perform ledger_private.check_posting(
+    v_request_hash := ledger_private.check_posting(
+        'transfer',
+        concat_ws(
+            ' ',
+            post_transfer.from_account_id, post_transfer.to_account_id, post_transfer.amount
+        ),
         post_transfer.idempotency_key, post_transfer.effective_on, post_transfer.description,
         post_transfer.external_id, post_transfer.metadata
     );
-
-    v_user := ledger_private.enter_book(post_transfer.book_id, 'editor', allow_archived => true);
-
-    if post_transfer.idempotency_key is not null then
-        v_request_hash := ledger_private.request_hash('transfer', jsonb_build_object(
-            'from_account_id', post_transfer.from_account_id,
-            'to_account_id', post_transfer.to_account_id,
-            'amount', post_transfer.amount,
-            'effective_on', post_transfer.effective_on,
-            'description', post_transfer.description,
-            'external_id', post_transfer.external_id,
-            'metadata', nullif(post_transfer.metadata, '{}')::text
-        ));
-    end if;
+    v_user := ledger_private.enter_book(
+        post_transfer.book_id, 'editor', replay_key => post_transfer.idempotency_key
+    );
 
     begin
         insert into ledger_private.transactions as t (
@@ -1761,108 +1817,110 @@ begin
             order by b.account_id, b.slot
             for no key update
         ) as l;
+
+        select
+            fa.currency,
+            ta.currency as to_currency,
+            v_free - fa.min_balance as available,
+            ta.max_balance,
+            case
+                when fa.id is null or ta.id is null then 'account_not_found'
+                when fa.status <> 'open' then 'account_' || fa.status
+                when ta.status <> 'open' then 'account_' || ta.status
+                when fa.currency <> ta.currency then 'currency_mismatch'
+                when v_free - fa.min_balance < post_transfer.amount then 'insufficient_funds'
+                when v_to_posted + post_transfer.amount > ta.max_balance then 'limit_exceeded'
+                when
+                    v_free - post_transfer.amount < -v_max
+                    or v_to_posted + post_transfer.amount > v_max then 'amount_out_of_range'
+            end as refusal,
+            case
+                when fa.id is null or fa.status <> 'open' or v_free - post_transfer.amount < -v_max
+                    then post_transfer.from_account_id
+                else post_transfer.to_account_id
+            end as refused_account_id
+        into v
+        from (select) as one
+        left join ledger_private.accounts as fa
+            on fa.book_id = post_transfer.book_id and fa.id = post_transfer.from_account_id
+        left join ledger_private.accounts as ta
+            on ta.book_id = post_transfer.book_id and ta.id = post_transfer.to_account_id;
+
+        if v.refusal is not null then
+            perform ledger_private.raise_error(v.refusal, case v.refusal
+                when 'currency_mismatch' then jsonb_build_object(
+                    'from', v.currency, 'to', v.to_currency
+                )
+                when 'insufficient_funds' then jsonb_build_object(
+                    'account_id', post_transfer.from_account_id,
+                    'available', v.available,
+                    'required', post_transfer.amount
+                )
+                when 'limit_exceeded' then jsonb_build_object(
+                    'account_id', post_transfer.to_account_id,
+                    'max_balance', v.max_balance,
+                    'balance', v_to_posted + post_transfer.amount
+                )
+                else jsonb_build_object('account_id', v.refused_account_id)
+            end);
+        end if;
+
+        with changed as (
+            update ledger_private.balances as b
+            set
+                posted = b.posted + s.amount,
+                version = b.version + 1,
+                booked_at = v_booked_at,
+                -- The format is described in sql/ledger_private/entries.sql.
+                hash = sha256(
+                    '\x01'::bytea || b.hash
+                    || '\x00000010'::bytea || uuid_send(b.book_id)
+                    || '\x00000010'::bytea || uuid_send(b.account_id)
+                    || '\x00000002'::bytea || int2send(b.slot)
+                    || '\x00000008'::bytea || int8send(b.version + 1)
+                    || '\x00000010'::bytea || uuid_send(v_receipt.transaction_id)
+                    || '\x00000002'::bytea || int2send(s.leg)
+                    || '\x00000008'::bytea || int8send(s.amount)
+                    || '\x00000008'::bytea || int8send(b.posted + s.amount)
+                    || '\x00000008'::bytea || timestamptz_send(v_booked_at)
+                    || '\x00000004'::bytea || date_send(v_receipt.effective_on)
+                    || int4send(octet_length(v.currency)) || convert_to(v.currency, 'UTF8')
+                )
+            from
+                (values
+                (post_transfer.from_account_id, 1::smallint, -post_transfer.amount),
+                (post_transfer.to_account_id, 2::smallint, post_transfer.amount)
+                ) as s (account_id, leg, amount)
+            where
+                b.book_id = post_transfer.book_id
+                and b.account_id in (post_transfer.from_account_id, post_transfer.to_account_id)
+                and b.slot = 0
+                and b.account_id = s.account_id
+            returning b.book_id, b.account_id, b.slot, b.version, b.posted, b.hash, s.leg, s.amount
+        ),
+
+        written as (
+            insert into ledger_private.entries (
+                book_id, account_id, slot, version, transaction_id, leg, amount, balance_after,
+                booked_at, hash
+            )
+            select
+                c.book_id, c.account_id, c.slot, c.version, v_receipt.transaction_id, c.leg,
+                c.amount, c.posted, v_booked_at, c.hash
+            from changed as c
+        )
+
+        select array_agg(
+            row(c.account_id, c.amount, c.posted, c.version)::ledger.receipt_entry order by c.leg
+        )
+        into v_receipt.entries
+        from changed as c;
     exception when lock_not_available then
         perform ledger_private.raise_error('busy', jsonb_build_object(
             'from_account_id', post_transfer.from_account_id,
             'to_account_id', post_transfer.to_account_id
         ));
     end;
-
-    select
-        fa.currency,
-        ta.currency as to_currency,
-        v_free - fa.min_balance as available,
-        ta.max_balance,
-        case
-            when k.archived_at is not null then 'book_archived'
-            when fa.id is null or ta.id is null then 'account_not_found'
-            when fa.status <> 'open' then 'account_' || fa.status
-            when ta.status <> 'open' then 'account_' || ta.status
-            when fa.currency <> ta.currency then 'currency_mismatch'
-            when v_free - fa.min_balance < post_transfer.amount then 'insufficient_funds'
-            when v_to_posted + post_transfer.amount > ta.max_balance then 'limit_exceeded'
-            when
-                v_free - post_transfer.amount < -v_max
-                or v_to_posted + post_transfer.amount > v_max then 'amount_out_of_range'
-        end as refusal,
-        case
-            when fa.id is null or fa.status <> 'open' or v_free - post_transfer.amount < -v_max
-                then post_transfer.from_account_id
-            else post_transfer.to_account_id
-        end as refused_account_id
-    into v
-    from ledger_private.books as k
-    left join ledger_private.accounts as fa
-        on fa.book_id = k.id and fa.id = post_transfer.from_account_id
-    left join ledger_private.accounts as ta
-        on ta.book_id = k.id and ta.id = post_transfer.to_account_id
-    where k.id = post_transfer.book_id;
-
-    if v.refusal is not null then
-        perform ledger_private.raise_error(v.refusal, case v.refusal
-            when 'book_archived' then jsonb_build_object('book_id', post_transfer.book_id)
-            when 'currency_mismatch' then jsonb_build_object(
-                'from', v.currency, 'to', v.to_currency
-            )
-            when 'insufficient_funds' then jsonb_build_object(
-                'account_id', post_transfer.from_account_id,
-                'available', v.available,
-                'required', post_transfer.amount
-            )
-            when 'limit_exceeded' then jsonb_build_object(
-                'account_id', post_transfer.to_account_id,
-                'max_balance', v.max_balance,
-                'balance', v_to_posted + post_transfer.amount
-            )
-            else jsonb_build_object('account_id', v.refused_account_id)
-        end);
-    end if;
-
-    with changed as (
-        update ledger_private.balances as b
-        set
-            posted = b.posted + s.amount,
-            version = b.version + 1,
-            booked_at = v_booked_at,
-            -- The format is described in sql/ledger_private/entries.sql.
-            hash = sha256(
-                '\x01'::bytea || b.hash
-                || uuid_send(b.book_id) || uuid_send(b.account_id)
-                || int2send(b.slot) || int8send(b.version + 1)
-                || uuid_send(v_receipt.transaction_id) || int2send(s.leg)
-                || int8send(s.amount) || int8send(b.posted + s.amount)
-                || timestamptz_send(v_booked_at) || date_send(v_receipt.effective_on)
-                || int4send(octet_length(v.currency)) || convert_to(v.currency, 'UTF8')
-            )
-        from
-            (values
-            (post_transfer.from_account_id, 1::smallint, -post_transfer.amount),
-            (post_transfer.to_account_id, 2::smallint, post_transfer.amount)
-            ) as s (account_id, leg, amount)
-        where
-            b.book_id = post_transfer.book_id
-            and b.account_id in (post_transfer.from_account_id, post_transfer.to_account_id)
-            and b.slot = 0
-            and b.account_id = s.account_id
-        returning b.book_id, b.account_id, b.slot, b.version, b.posted, b.hash, s.leg, s.amount
-    ),
-
-    written as (
-        insert into ledger_private.entries (
-            book_id, account_id, slot, version, transaction_id, leg, amount, balance_after,
-            booked_at, hash
-        )
-        select
-            c.book_id, c.account_id, c.slot, c.version, v_receipt.transaction_id, c.leg, c.amount,
-            c.posted, v_booked_at, c.hash
-        from changed as c
-    )
-
-    select array_agg(
-        row(c.account_id, c.amount, c.posted, c.version)::ledger.receipt_entry order by c.leg
-    )
-    into v_receipt.entries
-    from changed as c;
     return v_receipt;
 end;
 $$;
@@ -1888,7 +1946,7 @@ returns ledger.receipt
 language sql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
     select
         t.id, t.book_id, t.kind, t.posted_at, t.effective_on, true, false,
@@ -1924,7 +1982,7 @@ returns ledger.receipt
 language plpgsql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_transaction_id uuid;
@@ -2143,7 +2201,7 @@ returns ledger.receipt
 language sql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set default_transaction_isolation = 'read committed'
 set lock_timeout = '3s'
 as $$
@@ -2175,7 +2233,7 @@ returns setof ledger.check_result
 language sql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
     with compared as materialized (
         select
@@ -2253,7 +2311,9 @@ returns setof ledger.check_result
 language sql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
+-- Every row is read: nested loops would be quadratic where the statistics are old.
+set enable_nestloop = off
 as $$
     with chained as materialized (
         select
@@ -2264,13 +2324,17 @@ as $$
             e.balance_after - coalesce(lag(e.balance_after) over chain, 0) = e.amount as adds_up,
             e.booked_at >= coalesce(lag(e.booked_at) over chain, '-infinity') as rises,
             e.hash = sha256(
-                '\x01'::bytea
-                || coalesce(lag(e.hash) over chain, decode(repeat('00', 32), 'hex'))
-                || uuid_send(e.book_id) || uuid_send(e.account_id)
-                || int2send(e.slot) || int8send(e.version)
-                || uuid_send(e.transaction_id) || int2send(e.leg)
-                || int8send(e.amount) || int8send(e.balance_after)
-                || timestamptz_send(e.booked_at) || date_send(t.effective_on)
+                '\x01'::bytea || coalesce(lag(e.hash) over chain, decode(repeat('00', 32), 'hex'))
+                || '\x00000010'::bytea || uuid_send(e.book_id)
+                || '\x00000010'::bytea || uuid_send(e.account_id)
+                || '\x00000002'::bytea || int2send(e.slot)
+                || '\x00000008'::bytea || int8send(e.version)
+                || '\x00000010'::bytea || uuid_send(e.transaction_id)
+                || '\x00000002'::bytea || int2send(e.leg)
+                || '\x00000008'::bytea || int8send(e.amount)
+                || '\x00000008'::bytea || int8send(e.balance_after)
+                || '\x00000008'::bytea || timestamptz_send(e.booked_at)
+                || '\x00000004'::bytea || date_send(t.effective_on)
                 || int4send(octet_length(a.currency)) || convert_to(a.currency, 'UTF8')
             ) as hashes
         from ledger_private.entries as e
@@ -2362,7 +2426,7 @@ returns ledger.books
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_user uuid := ledger_private.caller();
@@ -2437,7 +2501,7 @@ returns ledger.books
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_book ledger.books;
@@ -2539,7 +2603,7 @@ returns ledger.books
 language sql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set default_transaction_isolation = 'read committed'
 set lock_timeout = '3s'
 as $$
@@ -2571,7 +2635,7 @@ returns ledger.balance
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_account ledger.accounts := ledger_private.find_account(
@@ -2610,7 +2674,7 @@ returns ledger.books
 language sql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set default_transaction_isolation = 'read committed'
 set lock_timeout = '3s'
 as $$
@@ -2635,7 +2699,7 @@ returns ledger.accounts
 language plpgsql
 stable
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_account ledger.accounts;
@@ -2667,14 +2731,15 @@ grant execute on function ledger_private.find_account to authenticated, service_
 -- limits. Called by definer functions only, after enter_book.
 --
 -- Postings do not lock the account's row, they read it after locking a balance row: so this locks
--- all of those.
+-- all of those. And writes them, unchanged, so that a posting at repeatable read or above, whose
+-- snapshot may be older than the change, aborts (40001) instead of missing it.
 
 create or replace function ledger_private.lock_account(book_id uuid, account_id uuid)
 returns ledger.accounts
 language plpgsql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_account ledger.accounts;
@@ -2685,6 +2750,10 @@ begin
         where b.book_id = lock_account.book_id and b.account_id = lock_account.account_id
         order by b.account_id, b.slot
         for no key update;
+
+        update ledger_private.balances as b
+        set version = b.version
+        where b.book_id = lock_account.book_id and b.account_id = lock_account.account_id;
     exception when lock_not_available then
         perform ledger_private.raise_error(
             'busy', jsonb_build_object('account_id', lock_account.account_id)
@@ -2734,7 +2803,7 @@ returns ledger.accounts
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_id uuid := coalesce(open_account.id, ledger_private.new_id());
@@ -2842,7 +2911,7 @@ returns ledger.members
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_member ledger.members;
@@ -2891,7 +2960,7 @@ returns ledger.accounts
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_account ledger.accounts;
@@ -2913,7 +2982,7 @@ begin
     update ledger_private.accounts as a
     set status = set_account_status.status
     where a.book_id = set_account_status.book_id and a.id = set_account_status.account_id;
-    return ledger_private.lock_account(set_account_status.book_id, set_account_status.account_id);
+    return ledger_private.find_account(set_account_status.book_id, set_account_status.account_id);
 end;
 $$;
 
@@ -2940,7 +3009,7 @@ returns ledger.accounts
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_account ledger.accounts;
@@ -2970,7 +3039,7 @@ begin
     update ledger_private.accounts as a
     set min_balance = set_balance_limits.min_balance, max_balance = set_balance_limits.max_balance
     where a.book_id = set_balance_limits.book_id and a.id = set_balance_limits.account_id;
-    return ledger_private.lock_account(set_balance_limits.book_id, set_balance_limits.account_id);
+    return ledger_private.find_account(set_balance_limits.book_id, set_balance_limits.account_id);
 end;
 $$;
 
@@ -2992,7 +3061,7 @@ returns ledger.members
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_member ledger.members;
@@ -3051,7 +3120,7 @@ returns ledger.accounts
 language plpgsql
 volatile
 security definer
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 as $$
 begin
     perform ledger_private.check_account(
@@ -3072,12 +3141,17 @@ begin
             external_id = coalesce(update_account.external_id, a.external_id),
             metadata = coalesce(update_account.metadata, a.metadata)
         where a.book_id = update_account.book_id and a.id = update_account.account_id;
-    exception when unique_violation then
-        perform ledger_private.raise_error(
-            'duplicate_code', jsonb_build_object('code', update_account.code)
-        );
+    exception
+        when unique_violation then
+            perform ledger_private.raise_error(
+                'duplicate_code', jsonb_build_object('code', update_account.code)
+            );
+        when lock_not_available then
+            perform ledger_private.raise_error(
+                'busy', jsonb_build_object('account_id', update_account.account_id)
+            );
     end;
-    return ledger_private.lock_account(update_account.book_id, update_account.account_id);
+    return ledger_private.find_account(update_account.book_id, update_account.account_id);
 end;
 $$;
 
@@ -3103,7 +3177,7 @@ returns ledger.accounts
 language sql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set default_transaction_isolation = 'read committed'
 set lock_timeout = '3s'
 as $$
@@ -3145,7 +3219,7 @@ returns ledger.accounts
 language sql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set default_transaction_isolation = 'read committed'
 set lock_timeout = '3s'
 as $$
@@ -3183,7 +3257,7 @@ returns ledger.members
 language sql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set default_transaction_isolation = 'read committed'
 set lock_timeout = '3s'
 as $$
@@ -3216,7 +3290,7 @@ returns ledger.accounts
 language sql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set default_transaction_isolation = 'read committed'
 set lock_timeout = '3s'
 as $$
@@ -3251,7 +3325,7 @@ returns ledger.members
 language sql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set default_transaction_isolation = 'read committed'
 set lock_timeout = '3s'
 as $$
@@ -3282,7 +3356,7 @@ returns ledger.accounts
 language sql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set default_transaction_isolation = 'read committed'
 set lock_timeout = '3s'
 as $$
@@ -3320,7 +3394,7 @@ returns ledger.accounts
 language sql
 volatile
 security invoker
-set search_path = ''
+set search_path = pg_catalog, pg_temp
 set default_transaction_isolation = 'read committed'
 set lock_timeout = '3s'
 as $$

@@ -12,7 +12,7 @@ import pytest
 from tests.callers import answer
 from tests.conftest import ROOT, Cluster, Database
 from tests.street import Street
-from tests.world import Row, Session, World
+from tests.world import Row, Session, World, household
 from tillroll.migrate import Runner
 
 ROLES = ("public", "anon", "authenticated", "service_role")
@@ -276,3 +276,41 @@ def test_what_reads_runs_read_only_and_what_writes_runs_at_any_level(street: Str
             bob.query("rollback")
             refused = mode == "read only" and function not in READING
             assert (function, mode, told) == (function, mode, "25006" if refused else "none")
+
+
+@pytest.mark.parametrize("name", ["uuid", "text", "bytea", "jsonb", "int8"])
+def test_a_temporary_type_of_hers_never_runs_as_the_owner(db: Database, name: str) -> None:
+    """pg_temp comes before an empty search_path, for types: she would run code as the owner."""
+    with household(db) as home:
+        home.fund(100)
+        mallory = home.as_user("mallory")
+        mallory.query(
+            f"""
+            create function pg_temp.note(v pg_catalog.{name}) returns pg_catalog.bool
+            language plpgsql as $$ begin
+                if current_user <> 'authenticated' then
+                    raise 'it ran as %', current_user;
+                end if;
+                return true;
+            end $$
+            """
+        )
+        mallory.query(
+            f"create domain pg_temp.{name} as pg_catalog.{name} check (pg_temp.note(value))"
+        )
+        book = mallory.call("create_book", name="mine", base_currency="EUR")["id"]
+        ids = [
+            mallory.call("open_account", book_id=book, name=n, type="equity", currency="EUR")["id"]
+            for n in "ab"
+        ]
+        mallory.call(
+            "transfer",
+            book_id=book,
+            from_account_id=ids[0],
+            to_account_id=ids[1],
+            amount=1,
+            idempotency_key="k",
+            description="d",
+            metadata={"a": 1},
+        )
+        assert all(row["ok"] for row in mallory.rows("verify_book", book_id=book))

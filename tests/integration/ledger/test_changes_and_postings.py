@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
+import psycopg
 import pytest
 
 from tests.callers import answer
@@ -185,3 +186,30 @@ def test_who_may_not_change_a_book_cannot_stall_it_either(home: Household, name:
     told = answer(partial(other.call, "update_book", book_id=home.book_id, archived=True))
     assert told == {"mallory": "book_not_found", "carol": "forbidden"}[name]
     bob.query("commit")
+
+
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_posting_whose_snapshot_is_older_than_the_change_aborts(
+    home: Household, name: str, level: str
+) -> None:
+    home.fund(100)
+    alice, bob = home.as_user("alice"), home.as_user("bob")
+    bob.query(f"begin isolation level {level}")
+    bob.query("select 1 as one from ledger.books")
+    answer(CHANGES[name].of(home, alice))
+    with pytest.raises(psycopg.errors.SerializationFailure):
+        home.pay(bob, "bank", "cash", 60)
+    bob.query("rollback")
+    assert (home.posted("bank"), home.posted("cash")) == (100, 0)
+
+
+def test_two_owners_cannot_demote_each_other_from_old_snapshots(home: Household) -> None:
+    alice, bob = home.as_user("alice"), home.as_user("bob")
+    alice.call("set_member", book_id=home.book_id, user_id=home.users["bob"], role="owner")
+    bob.query("begin isolation level repeatable read")
+    bob.query("select 1 as one from ledger.books")
+    alice.call("set_member", book_id=home.book_id, user_id=home.users["bob"], role="viewer")
+    with pytest.raises(psycopg.errors.SerializationFailure):
+        bob.call("set_member", book_id=home.book_id, user_id=home.users["alice"], role="viewer")
+    bob.query("rollback")

@@ -11,6 +11,11 @@ import pytest
 from tests.world import MAX, Household, Refused, refusal
 
 
+def nested(levels: int) -> dict[str, Any]:
+    """An object this many levels deep."""
+    return {"a": nested(levels - 1)} if levels > 1 else {"a": 1}
+
+
 def test_it_takes_from_one_account_and_gives_to_the_other(home: Household) -> None:
     home.fund(1000)
     bob = home.as_user("bob")
@@ -82,6 +87,7 @@ def test_a_ceiling_holds_to_the_cent(home: Household) -> None:
         ({"external_id": "x" * 256}, "invalid_argument"),
         ({"external_id": ""}, "invalid_argument"),
         ({"metadata": {"k": "v" * 16384}}, "invalid_argument"),
+        ({"metadata": nested(33)}, "invalid_argument"),
         ({"effective_on": "infinity"}, "invalid_argument"),
         ({"effective_on": "0044-03-15 BC"}, "invalid_argument"),
     ],
@@ -101,6 +107,10 @@ def test_bad_input_is_refused_by_code_and_changes_nothing(
     }
     assert refusal(lambda: alice.call("transfer", **arguments)) == code
     assert home.state() == before
+
+
+def test_metadata_may_be_32_levels_deep(home: Household) -> None:
+    home.pay(home.as_user("alice"), "world", "bank", 1, metadata=nested(32))
 
 
 def test_metadata_has_to_be_an_object(home: Household) -> None:

@@ -145,6 +145,15 @@ def test_a_lock_that_does_not_come_is_busy_and_can_be_repeated(home: Household) 
     assert home.pay(alice, "bank", "cash", 1, idempotency_key="k")["replayed"] is False
 
 
+def test_a_table_that_is_locked_for_an_index_is_busy(home: Household) -> None:
+    home.fund(100)
+    blocker, alice = home.owner(), home.as_user("alice")
+    blocker.query("begin")
+    blocker.query("lock table ledger_private.entries in share mode")
+    assert refusal(home.pay, alice, "bank", "cash", 1) == "busy"
+    blocker.query("rollback")
+
+
 @pytest.mark.parametrize("level", ["repeatable read", "serializable"])
 def test_at_a_stronger_level_it_works_and_may_abort_but_never_overdraws(
     home: Household, level: str

@@ -18,22 +18,20 @@ MICROSECOND = dt.timedelta(microseconds=1)
 
 def entry_hash(previous: bytes, entry: Row) -> bytes:
     """One link of an account's chain."""
-    currency = entry["currency"].encode()
-    content = b"".join(
-        (
-            b"\x01",
-            previous,
-            entry["book_id"].bytes,
-            entry["account_id"].bytes,
-            struct.pack("!hq", entry["slot"], entry["version"]),
-            entry["transaction_id"].bytes,
-            struct.pack("!hqq", entry["leg"], entry["amount"], entry["balance_after"]),
-            struct.pack("!q", (entry["booked_at"] - EPOCH) // MICROSECOND),
-            struct.pack("!i", (entry["effective_on"] - EPOCH.date()).days),
-            struct.pack("!i", len(currency)),
-            currency,
-        )
+    fields = (
+        entry["book_id"].bytes,
+        entry["account_id"].bytes,
+        struct.pack("!h", entry["slot"]),
+        struct.pack("!q", entry["version"]),
+        entry["transaction_id"].bytes,
+        struct.pack("!h", entry["leg"]),
+        struct.pack("!q", entry["amount"]),
+        struct.pack("!q", entry["balance_after"]),
+        struct.pack("!q", (entry["booked_at"] - EPOCH) // MICROSECOND),
+        struct.pack("!i", (entry["effective_on"] - EPOCH.date()).days),
+        entry["currency"].encode(),
     )
+    content = b"\x01" + previous + b"".join(struct.pack("!i", len(f)) + f for f in fields)
     return hashlib.sha256(content).digest()
 
 
