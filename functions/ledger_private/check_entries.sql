@@ -26,18 +26,15 @@ as $$
             e.balance_after - coalesce(lag(e.balance_after) over chain, 0) = e.amount as adds_up,
             e.booked_at >= coalesce(lag(e.booked_at) over chain, '-infinity') as rises,
             e.hash = sha256(
-                '\x01'::bytea || coalesce(lag(e.hash) over chain, decode(repeat('00', 32), 'hex'))
-                || '\x00000010'::bytea || uuid_send(e.book_id)
-                || '\x00000010'::bytea || uuid_send(e.account_id)
-                || '\x00000002'::bytea || int2send(e.slot)
-                || '\x00000008'::bytea || int8send(e.version)
-                || '\x00000010'::bytea || uuid_send(e.transaction_id)
-                || '\x00000002'::bytea || int2send(e.leg)
-                || '\x00000008'::bytea || int8send(e.amount)
-                || '\x00000008'::bytea || int8send(e.balance_after)
-                || '\x00000008'::bytea || timestamptz_send(e.booked_at)
-                || '\x00000004'::bytea || date_send(t.effective_on)
-                || int4send(octet_length(a.currency)) || convert_to(a.currency, 'UTF8')
+                '\x01'::bytea
+                || coalesce(lag(e.hash) over chain, decode(repeat('00', 32), 'hex'))
+                || substr(array_send(array[
+                    uuid_send(e.book_id), uuid_send(e.account_id), int2send(e.slot),
+                    int8send(e.version), uuid_send(e.transaction_id), int2send(e.leg),
+                    int8send(e.amount), int8send(e.balance_after),
+                    timestamptz_send(e.booked_at), date_send(t.effective_on),
+                    convert_to(a.currency, 'UTF8')
+                ]), 21)
             ) as hashes
         from ledger_private.entries as e
         left join ledger_private.transactions as t

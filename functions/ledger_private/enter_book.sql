@@ -19,28 +19,17 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_user uuid := ledger_private.caller();
+    v_key bigint := uuid_hash_extended(enter_book.book_id, 0);
+    v_locked boolean := case
+        when exclusive then false else pg_try_advisory_xact_lock_shared(v_key)
+    end;
     v_role text;
     v_archived boolean;
     v_refusal text;
-    v_busy boolean := false;
 begin
-    -- What locks exclusively is asked for its role before, too: nobody stalls a book that she may
-    -- not change.
-    for v_pass in case when exclusive then 1 else 2 end..2 loop
-        if v_pass = 2 then
-            begin
-                if exclusive then
-                    perform pg_advisory_xact_lock(uuid_hash_extended(enter_book.book_id, 0));
-                else
-                    perform pg_advisory_xact_lock_shared(
-                        uuid_hash_extended(enter_book.book_id, 0)
-                    );
-                end if;
-            exception when lock_not_available then
-                v_busy := true;
-            end;
-        end if;
-
+    -- Who would have to wait is asked for her role before, too, and again after: nobody stalls a
+    -- book that she may not change, or learns from the wait that it is there.
+    loop
         if v_user is null then
             select 'owner', b.archived_at is not null into v_role, v_archived
             from ledger_private.books as b
@@ -56,12 +45,14 @@ begin
             when v_role is null then 'book_not_found'
             when v_role = 'viewer' or (v_role = 'editor' and required_role = 'owner')
                 then 'forbidden'
-            when v_busy then 'busy'
-            when v_archived and not allow_archived and not exists (
-                select from ledger_private.transactions as t
-                where t.book_id = enter_book.book_id and t.idempotency_key = replay_key
-            ) then 'book_archived'
+            when v_archived and not allow_archived then 'book_archived'
         end;
+        if v_refusal = 'book_archived' and replay_key is not null then
+            perform
+            from ledger_private.transactions as t
+            where t.book_id = enter_book.book_id and t.idempotency_key = replay_key;
+            v_refusal := case when not found then 'book_archived' end;
+        end if;
         if v_refusal is not null then
             perform ledger_private.raise_error(v_refusal, jsonb_strip_nulls(jsonb_build_object(
                 'book_id', enter_book.book_id,
@@ -69,6 +60,20 @@ begin
                 'required', case v_refusal when 'forbidden' then required_role end
             )));
         end if;
+        exit when v_locked;
+
+        begin
+            if exclusive then
+                perform pg_advisory_xact_lock(v_key);
+            else
+                perform pg_advisory_xact_lock_shared(v_key);
+            end if;
+            v_locked := true;
+        exception when lock_not_available then
+            perform ledger_private.raise_error(
+                'busy', jsonb_build_object('book_id', enter_book.book_id)
+            );
+        end;
     end loop;
 
     -- At repeatable read and above the snapshot is older than the lock: a rule may have changed

@@ -19,7 +19,7 @@ begin
                 overlay(
                     uuid_send(gen_random_uuid())
                     placing substring(
-                        int8send((extract(epoch from clock_timestamp()) * 1000)::bigint) from 3
+                        int8send((date_part('epoch', clock_timestamp()) * 1000)::bigint) from 3
                     )
                     from 1 for 6
                 ),

@@ -106,6 +106,7 @@ begin
         ) as l;
 
         select
+            fa.status as from_status,
             fa.currency,
             ta.currency as to_currency,
             v_free - fa.min_balance as available,
@@ -120,12 +121,7 @@ begin
                 when
                     v_free - post_transfer.amount < -v_max
                     or v_to_posted + post_transfer.amount > v_max then 'amount_out_of_range'
-            end as refusal,
-            case
-                when fa.id is null or fa.status <> 'open' or v_free - post_transfer.amount < -v_max
-                    then post_transfer.from_account_id
-                else post_transfer.to_account_id
-            end as refused_account_id
+            end as refusal
         into v
         from (select) as one
         left join ledger_private.accounts as fa
@@ -148,7 +144,12 @@ begin
                     'max_balance', v.max_balance,
                     'balance', v_to_posted + post_transfer.amount
                 )
-                else jsonb_build_object('account_id', v.refused_account_id)
+                else jsonb_build_object('account_id', case
+                    when v.from_status is distinct from 'open'
+                        or v_free - post_transfer.amount < -v_max
+                        then post_transfer.from_account_id
+                    else post_transfer.to_account_id
+                end)
             end);
         end if;
 
@@ -158,21 +159,14 @@ begin
                 posted = b.posted + s.amount,
                 version = b.version + 1,
                 booked_at = v_booked_at,
-                -- The format is described in sql/ledger_private/entries.sql.
-                hash = sha256(
-                    '\x01'::bytea || b.hash
-                    || '\x00000010'::bytea || uuid_send(b.book_id)
-                    || '\x00000010'::bytea || uuid_send(b.account_id)
-                    || '\x00000002'::bytea || int2send(b.slot)
-                    || '\x00000008'::bytea || int8send(b.version + 1)
-                    || '\x00000010'::bytea || uuid_send(v_receipt.transaction_id)
-                    || '\x00000002'::bytea || int2send(s.leg)
-                    || '\x00000008'::bytea || int8send(s.amount)
-                    || '\x00000008'::bytea || int8send(b.posted + s.amount)
-                    || '\x00000008'::bytea || timestamptz_send(v_booked_at)
-                    || '\x00000004'::bytea || date_send(v_receipt.effective_on)
-                    || int4send(octet_length(v.currency)) || convert_to(v.currency, 'UTF8')
-                )
+                -- The format, and why array_send, is told in sql/ledger_private/entries.sql.
+                hash = sha256('\x01'::bytea || b.hash || substr(array_send(array[
+                    uuid_send(b.book_id), uuid_send(b.account_id), int2send(b.slot),
+                    int8send(b.version + 1), uuid_send(v_receipt.transaction_id), int2send(s.leg),
+                    int8send(s.amount), int8send(b.posted + s.amount),
+                    timestamptz_send(v_booked_at), date_send(v_receipt.effective_on),
+                    convert_to(v.currency, 'UTF8')
+                ]), 21))
             from
                 (values
                 (post_transfer.from_account_id, 1::smallint, -post_transfer.amount),

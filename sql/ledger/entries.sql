@@ -8,8 +8,8 @@ select
     e.version,
     e.transaction_id,
     e.leg,
-    e.amount,
-    e.balance_after,
+    e.amount::bigint as amount,
+    e.balance_after::bigint as balance_after,
     e.booked_at
 from ledger_private.entries as e;
 

@@ -8,8 +8,8 @@ create table ledger_private.accounts (
     name text not null,
     type text not null,
     currency text not null,
-    min_balance bigint,
-    max_balance bigint,
+    min_balance ledger_private.minor_units,
+    max_balance ledger_private.minor_units,
     payable boolean not null default false,
     slots smallint not null default 1,
     status text not null default 'open',
@@ -29,11 +29,7 @@ create table ledger_private.accounts (
         type in ('asset', 'liability', 'income', 'expense', 'equity')
     ),
     constraint accounts_status_known check (status in ('open', 'frozen', 'closed')),
-    constraint accounts_limits_range check (
-        min_balance between -9007199254740991 and 9007199254740991
-        and max_balance between -9007199254740991 and 9007199254740991
-        and min_balance <= max_balance
-    ),
+    constraint accounts_limits_in_order check (min_balance <= max_balance),
     constraint accounts_one_slot check (slots = 1),
     constraint accounts_external_id_length check (octet_length(external_id) between 1 and 255),
     constraint accounts_metadata_is_object check (

@@ -8,17 +8,14 @@ create table ledger_private.balances (
     book_id uuid not null,
     account_id uuid not null,
     slot smallint not null default 0,
-    posted bigint not null default 0,
-    held bigint not null default 0,
+    posted ledger_private.minor_units not null default 0,
+    held ledger_private.minor_units not null default 0,
     version bigint not null default 0,
     booked_at timestamptz not null default '-infinity',
     hash bytea not null default decode(repeat('00', 32), 'hex'),
     constraint balances_pkey primary key (book_id, account_id, slot),
     constraint balances_account_fkey foreign key (book_id, account_id)
-    references ledger_private.accounts (book_id, id),
-    constraint balances_range check (
-        greatest(abs(posted), held) <= 9007199254740991 and held >= 0
-    )
+    references ledger_private.accounts (book_id, id)
 ) with (fillfactor = 60);
 
 alter table ledger_private.balances enable row level security;

@@ -11,8 +11,8 @@ select
     e.booked_at,
     t.effective_on,
     t.description,
-    e.amount,
-    e.balance_after,
+    e.amount::bigint as amount,
+    e.balance_after::bigint as balance_after,
     e.version,
     -- Opaque to callers; the letter names the format, see ledger_private.read_cursor.
     'v' || e.version as cursor

@@ -305,28 +305,17 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     v_user uuid := ledger_private.caller();
+    v_key bigint := uuid_hash_extended(enter_book.book_id, 0);
+    v_locked boolean := case
+        when exclusive then false else pg_try_advisory_xact_lock_shared(v_key)
+    end;
     v_role text;
     v_archived boolean;
     v_refusal text;
-    v_busy boolean := false;
 begin
-    -- What locks exclusively is asked for its role before, too: nobody stalls a book that she may
-    -- not change.
-    for v_pass in case when exclusive then 1 else 2 end..2 loop
-        if v_pass = 2 then
-            begin
-                if exclusive then
-                    perform pg_advisory_xact_lock(uuid_hash_extended(enter_book.book_id, 0));
-                else
-                    perform pg_advisory_xact_lock_shared(
-                        uuid_hash_extended(enter_book.book_id, 0)
-                    );
-                end if;
-            exception when lock_not_available then
-                v_busy := true;
-            end;
-        end if;
-
+    -- Who would have to wait is asked for her role before, too, and again after: nobody stalls a
+    -- book that she may not change, or learns from the wait that it is there.
+    loop
         if v_user is null then
             select 'owner', b.archived_at is not null into v_role, v_archived
             from ledger_private.books as b
@@ -342,12 +331,14 @@ begin
             when v_role is null then 'book_not_found'
             when v_role = 'viewer' or (v_role = 'editor' and required_role = 'owner')
                 then 'forbidden'
-            when v_busy then 'busy'
-            when v_archived and not allow_archived and not exists (
-                select from ledger_private.transactions as t
-                where t.book_id = enter_book.book_id and t.idempotency_key = replay_key
-            ) then 'book_archived'
+            when v_archived and not allow_archived then 'book_archived'
         end;
+        if v_refusal = 'book_archived' and replay_key is not null then
+            perform
+            from ledger_private.transactions as t
+            where t.book_id = enter_book.book_id and t.idempotency_key = replay_key;
+            v_refusal := case when not found then 'book_archived' end;
+        end if;
         if v_refusal is not null then
             perform ledger_private.raise_error(v_refusal, jsonb_strip_nulls(jsonb_build_object(
                 'book_id', enter_book.book_id,
@@ -355,6 +346,20 @@ begin
                 'required', case v_refusal when 'forbidden' then required_role end
             )));
         end if;
+        exit when v_locked;
+
+        begin
+            if exclusive then
+                perform pg_advisory_xact_lock(v_key);
+            else
+                perform pg_advisory_xact_lock_shared(v_key);
+            end if;
+            v_locked := true;
+        exception when lock_not_available then
+            perform ledger_private.raise_error(
+                'busy', jsonb_build_object('book_id', enter_book.book_id)
+            );
+        end;
     end loop;
 
     -- At repeatable read and above the snapshot is older than the lock: a rule may have changed
@@ -467,7 +472,7 @@ begin
                 overlay(
                     uuid_send(gen_random_uuid())
                     placing substring(
-                        int8send((extract(epoch from clock_timestamp()) * 1000)::bigint) from 3
+                        int8send((date_part('epoch', clock_timestamp()) * 1000)::bigint) from 3
                     )
                     from 1 for 6
                 ),
@@ -732,67 +737,6 @@ grant select on table ledger_private.currencies to authenticated, service_role;
 comment on table ledger_private.currencies is
 'Currencies by code, with the number of decimal places of an amount.';
 
--- sql/ledger_private/entries.sql
-
--- The roll: every change of every balance, one line each, never altered. An account's lines are
--- numbered without gaps and chained by hash, so that a missing, changed or moved line shows.
---
--- The hash of a line is SHA-256 over: format byte 1, the hash of the line before it (32 zero bytes
--- for the first), then book_id, account_id, slot int2, version int8, transaction_id, leg int2,
--- amount int8, balance_after int8, booked_at as int8 microseconds and effective_on as int4 days
--- from 2000-01-01, and the currency, each as its length int4 and its bytes, in network order. Words
--- stand outside, so that they can be erased.
---
--- No foreign keys: three of them cost a third of a transfer. The engine writes parent and child in
--- one call, parents cannot be deleted, and verify_book proves that each is there.
-
-create table ledger_private.entries (
-    book_id uuid not null,
-    account_id uuid not null,
-    transaction_id uuid not null,
-    version bigint not null,
-    amount bigint not null,
-    balance_after bigint not null,
-    booked_at timestamptz not null,
-    slot smallint not null,
-    leg smallint not null,
-    hash bytea not null,
-    -- The register of an account, and the chain.
-    constraint entries_pkey primary key (book_id, account_id, slot, version),
-    -- The receipt of a transaction.
-    constraint entries_leg_key unique (book_id, transaction_id, leg),
-    -- One short check: Postgres parses it anew for each statement.
-    constraint entries_range check (
-        greatest(abs(amount), abs(balance_after)) <= 9007199254740991 and amount <> 0
-    )
-);
-
-create trigger entries_sum_to_zero
-after insert on ledger_private.entries
-referencing new table as new_entries
-for each statement execute function ledger_private.require_zero_sum();
-
-create trigger entries_are_final
-before update or delete or truncate on ledger_private.entries
-for each statement execute function ledger_private.refuse_change();
-
-alter table ledger_private.entries enable row level security;
-create policy entries_of_members on ledger_private.entries for select to authenticated
-using (book_id = any((select ledger_private.my_books())::uuid[]));
-
-revoke all on table ledger_private.entries from public, anon, authenticated, service_role;
-grant select on table ledger_private.entries to authenticated, service_role;
-
-comment on table ledger_private.entries is 'Changes of balances, append-only, chained by hash.';
-comment on column ledger_private.entries.version is
-'Number of the line in its account and slot, from 1, without gaps.';
-comment on column ledger_private.entries.leg is 'Number of the line in its transaction, from 1.';
-comment on column ledger_private.entries.balance_after is
-'Posted balance of the account and slot after this line.';
-comment on column ledger_private.entries.booked_at is 'When it was booked: rises with the version.';
-comment on column ledger_private.entries.hash is
-'SHA-256 of this line and the hash of the one before it.';
-
 -- sql/ledger_private/error_catalogue.sql
 
 -- Every error that the ledger raises: one place for its status, whether a repeat may help, and its
@@ -816,6 +760,19 @@ revoke all on table ledger_private.error_catalogue from public, anon, authentica
 
 comment on table ledger_private.error_catalogue is
 'Codes that functions raise, with HTTP status, message and hint.';
+
+-- sql/ledger_private/minor_units.sql
+
+-- What every stored amount, balance and limit is: a count of minor units that JSON and JavaScript
+-- hold exactly. A domain, because Postgres parses the CHECKs of a table anew for each statement
+-- that writes it, and a domain's once a session: that is a twelfth of a transfer. Views show plain
+-- bigint, since type generators lose domains.
+
+create domain ledger_private.minor_units as bigint
+constraint minor_units_range check (value between -9007199254740991 and 9007199254740991);
+
+comment on domain ledger_private.minor_units is
+'A number of minor units of a currency, within ±(2^53 − 1).';
 
 -- sql/ledger_private/transactions.sql
 
@@ -1525,29 +1482,6 @@ comment on view ledger.currencies is 'Currencies, with the number of decimal pla
 revoke all on table ledger.currencies from public, anon, authenticated, service_role;
 grant select on table ledger.currencies to authenticated, service_role;
 
--- sql/ledger/entries.sql
-
--- Entries as callers see them.
-
-create view ledger.entries with (security_invoker = true) as
-select
-    e.book_id,
-    e.account_id,
-    e.slot,
-    e.version,
-    e.transaction_id,
-    e.leg,
-    e.amount,
-    e.balance_after,
-    e.booked_at
-from ledger_private.entries as e;
-
-comment on view ledger.entries is
-'Entries of your books: signed amounts and running balances, in minor units.';
-
-revoke all on table ledger.entries from public, anon, authenticated, service_role;
-grant select on table ledger.entries to authenticated, service_role;
-
 -- sql/ledger/receipt.sql
 
 -- What every posting returns.
@@ -1625,6 +1559,63 @@ comment on table ledger_private.books is 'Books: the tenants. Archived ones take
 comment on column ledger_private.books.request_hash is
 'SHA-256 of the call that made it: tells a repeat from another.';
 
+-- sql/ledger_private/entries.sql
+
+-- The roll: every change of every balance, one line each, never altered. An account's lines are
+-- numbered without gaps and chained by hash, so that a missing, changed or moved line shows.
+--
+-- The hash of a line is SHA-256 over: format byte 1, the hash of the line before it (32 zero bytes
+-- for the first), then book_id, account_id, slot int2, version int8, transaction_id, leg int2,
+-- amount int8, balance_after int8, booked_at as int8 microseconds and effective_on as int4 days
+-- from 2000-01-01, and the currency, each as its length int4 and its bytes, in network order. Words
+-- stand outside, so that they can be erased.
+--
+-- No foreign keys: three of them cost a third of a transfer. The engine writes parent and child in
+-- one call, parents cannot be deleted, and verify_book proves that each is there.
+
+create table ledger_private.entries (
+    book_id uuid not null,
+    account_id uuid not null,
+    transaction_id uuid not null,
+    version bigint not null,
+    amount ledger_private.minor_units not null,
+    balance_after ledger_private.minor_units not null,
+    booked_at timestamptz not null,
+    slot smallint not null,
+    leg smallint not null,
+    hash bytea not null,
+    -- The register of an account, and the chain.
+    constraint entries_pkey primary key (book_id, account_id, slot, version),
+    -- The receipt of a transaction.
+    constraint entries_leg_key unique (book_id, transaction_id, leg)
+);
+
+create trigger entries_sum_to_zero
+after insert on ledger_private.entries
+referencing new table as new_entries
+for each statement execute function ledger_private.require_zero_sum();
+
+create trigger entries_are_final
+before update or delete or truncate on ledger_private.entries
+for each statement execute function ledger_private.refuse_change();
+
+alter table ledger_private.entries enable row level security;
+create policy entries_of_members on ledger_private.entries for select to authenticated
+using (book_id = any((select ledger_private.my_books())::uuid[]));
+
+revoke all on table ledger_private.entries from public, anon, authenticated, service_role;
+grant select on table ledger_private.entries to authenticated, service_role;
+
+comment on table ledger_private.entries is 'Changes of balances, append-only, chained by hash.';
+comment on column ledger_private.entries.version is
+'Number of the line in its account and slot, from 1, without gaps.';
+comment on column ledger_private.entries.leg is 'Number of the line in its transaction, from 1.';
+comment on column ledger_private.entries.balance_after is
+'Posted balance of the account and slot after this line.';
+comment on column ledger_private.entries.booked_at is 'When it was booked: rises with the version.';
+comment on column ledger_private.entries.hash is
+'SHA-256 of this line and the hash of the one before it.';
+
 -- sql/ledger_private/register.sql
 
 -- An account's entries with the words of their transactions: what registers and statements read.
@@ -1640,8 +1631,8 @@ select
     e.booked_at,
     t.effective_on,
     t.description,
-    e.amount,
-    e.balance_after,
+    e.amount::bigint as amount,
+    e.balance_after::bigint as balance_after,
     e.version,
     -- Opaque to callers; the letter names the format, see ledger_private.read_cursor.
     'v' || e.version as cursor
@@ -1819,6 +1810,7 @@ begin
         ) as l;
 
         select
+            fa.status as from_status,
             fa.currency,
             ta.currency as to_currency,
             v_free - fa.min_balance as available,
@@ -1833,12 +1825,7 @@ begin
                 when
                     v_free - post_transfer.amount < -v_max
                     or v_to_posted + post_transfer.amount > v_max then 'amount_out_of_range'
-            end as refusal,
-            case
-                when fa.id is null or fa.status <> 'open' or v_free - post_transfer.amount < -v_max
-                    then post_transfer.from_account_id
-                else post_transfer.to_account_id
-            end as refused_account_id
+            end as refusal
         into v
         from (select) as one
         left join ledger_private.accounts as fa
@@ -1861,7 +1848,12 @@ begin
                     'max_balance', v.max_balance,
                     'balance', v_to_posted + post_transfer.amount
                 )
-                else jsonb_build_object('account_id', v.refused_account_id)
+                else jsonb_build_object('account_id', case
+                    when v.from_status is distinct from 'open'
+                        or v_free - post_transfer.amount < -v_max
+                        then post_transfer.from_account_id
+                    else post_transfer.to_account_id
+                end)
             end);
         end if;
 
@@ -1871,21 +1863,14 @@ begin
                 posted = b.posted + s.amount,
                 version = b.version + 1,
                 booked_at = v_booked_at,
-                -- The format is described in sql/ledger_private/entries.sql.
-                hash = sha256(
-                    '\x01'::bytea || b.hash
-                    || '\x00000010'::bytea || uuid_send(b.book_id)
-                    || '\x00000010'::bytea || uuid_send(b.account_id)
-                    || '\x00000002'::bytea || int2send(b.slot)
-                    || '\x00000008'::bytea || int8send(b.version + 1)
-                    || '\x00000010'::bytea || uuid_send(v_receipt.transaction_id)
-                    || '\x00000002'::bytea || int2send(s.leg)
-                    || '\x00000008'::bytea || int8send(s.amount)
-                    || '\x00000008'::bytea || int8send(b.posted + s.amount)
-                    || '\x00000008'::bytea || timestamptz_send(v_booked_at)
-                    || '\x00000004'::bytea || date_send(v_receipt.effective_on)
-                    || int4send(octet_length(v.currency)) || convert_to(v.currency, 'UTF8')
-                )
+                -- The format, and why array_send, is told in sql/ledger_private/entries.sql.
+                hash = sha256('\x01'::bytea || b.hash || substr(array_send(array[
+                    uuid_send(b.book_id), uuid_send(b.account_id), int2send(b.slot),
+                    int8send(b.version + 1), uuid_send(v_receipt.transaction_id), int2send(s.leg),
+                    int8send(s.amount), int8send(b.posted + s.amount),
+                    timestamptz_send(v_booked_at), date_send(v_receipt.effective_on),
+                    convert_to(v.currency, 'UTF8')
+                ]), 21))
             from
                 (values
                 (post_transfer.from_account_id, 1::smallint, -post_transfer.amount),
@@ -2024,6 +2009,29 @@ comment on view ledger.books is 'Books that you are a member of.';
 revoke all on table ledger.books from public, anon, authenticated, service_role;
 grant select on table ledger.books to authenticated, service_role;
 
+-- sql/ledger/entries.sql
+
+-- Entries as callers see them.
+
+create view ledger.entries with (security_invoker = true) as
+select
+    e.book_id,
+    e.account_id,
+    e.slot,
+    e.version,
+    e.transaction_id,
+    e.leg,
+    e.amount::bigint as amount,
+    e.balance_after::bigint as balance_after,
+    e.booked_at
+from ledger_private.entries as e;
+
+comment on view ledger.entries is
+'Entries of your books: signed amounts and running balances, in minor units.';
+
+revoke all on table ledger.entries from public, anon, authenticated, service_role;
+grant select on table ledger.entries to authenticated, service_role;
+
 -- sql/ledger_private/accounts.sql
 
 -- What can hold money: its type, currency, limits and state. The money itself is in balances, a
@@ -2036,8 +2044,8 @@ create table ledger_private.accounts (
     name text not null,
     type text not null,
     currency text not null,
-    min_balance bigint,
-    max_balance bigint,
+    min_balance ledger_private.minor_units,
+    max_balance ledger_private.minor_units,
     payable boolean not null default false,
     slots smallint not null default 1,
     status text not null default 'open',
@@ -2057,11 +2065,7 @@ create table ledger_private.accounts (
         type in ('asset', 'liability', 'income', 'expense', 'equity')
     ),
     constraint accounts_status_known check (status in ('open', 'frozen', 'closed')),
-    constraint accounts_limits_range check (
-        min_balance between -9007199254740991 and 9007199254740991
-        and max_balance between -9007199254740991 and 9007199254740991
-        and min_balance <= max_balance
-    ),
+    constraint accounts_limits_in_order check (min_balance <= max_balance),
     constraint accounts_one_slot check (slots = 1),
     constraint accounts_external_id_length check (octet_length(external_id) between 1 and 255),
     constraint accounts_metadata_is_object check (
@@ -2115,17 +2119,14 @@ create table ledger_private.balances (
     book_id uuid not null,
     account_id uuid not null,
     slot smallint not null default 0,
-    posted bigint not null default 0,
-    held bigint not null default 0,
+    posted ledger_private.minor_units not null default 0,
+    held ledger_private.minor_units not null default 0,
     version bigint not null default 0,
     booked_at timestamptz not null default '-infinity',
     hash bytea not null default decode(repeat('00', 32), 'hex'),
     constraint balances_pkey primary key (book_id, account_id, slot),
     constraint balances_account_fkey foreign key (book_id, account_id)
-    references ledger_private.accounts (book_id, id),
-    constraint balances_range check (
-        greatest(abs(posted), held) <= 9007199254740991 and held >= 0
-    )
+    references ledger_private.accounts (book_id, id)
 ) with (fillfactor = 60);
 
 alter table ledger_private.balances enable row level security;
@@ -2324,18 +2325,15 @@ as $$
             e.balance_after - coalesce(lag(e.balance_after) over chain, 0) = e.amount as adds_up,
             e.booked_at >= coalesce(lag(e.booked_at) over chain, '-infinity') as rises,
             e.hash = sha256(
-                '\x01'::bytea || coalesce(lag(e.hash) over chain, decode(repeat('00', 32), 'hex'))
-                || '\x00000010'::bytea || uuid_send(e.book_id)
-                || '\x00000010'::bytea || uuid_send(e.account_id)
-                || '\x00000002'::bytea || int2send(e.slot)
-                || '\x00000008'::bytea || int8send(e.version)
-                || '\x00000010'::bytea || uuid_send(e.transaction_id)
-                || '\x00000002'::bytea || int2send(e.leg)
-                || '\x00000008'::bytea || int8send(e.amount)
-                || '\x00000008'::bytea || int8send(e.balance_after)
-                || '\x00000008'::bytea || timestamptz_send(e.booked_at)
-                || '\x00000004'::bytea || date_send(t.effective_on)
-                || int4send(octet_length(a.currency)) || convert_to(a.currency, 'UTF8')
+                '\x01'::bytea
+                || coalesce(lag(e.hash) over chain, decode(repeat('00', 32), 'hex'))
+                || substr(array_send(array[
+                    uuid_send(e.book_id), uuid_send(e.account_id), int2send(e.slot),
+                    int8send(e.version), uuid_send(e.transaction_id), int2send(e.leg),
+                    int8send(e.amount), int8send(e.balance_after),
+                    timestamptz_send(e.booked_at), date_send(t.effective_on),
+                    convert_to(a.currency, 'UTF8')
+                ]), 21)
             ) as hashes
         from ledger_private.entries as e
         left join ledger_private.transactions as t
@@ -2548,16 +2546,16 @@ select
     a.name,
     a.type,
     a.currency,
-    a.min_balance,
-    a.max_balance,
+    a.min_balance::bigint as min_balance,
+    a.max_balance::bigint as max_balance,
     a.payable,
     a.slots,
     a.status,
     a.external_id,
     a.metadata,
     a.created_at,
-    b.posted,
-    b.held,
+    b.posted::bigint as posted,
+    b.held::bigint as held,
     -- null without a floor
     b.posted - b.held - a.min_balance as available,
     b.version

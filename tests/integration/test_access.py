@@ -200,6 +200,8 @@ def test_nobody_writes_past_the_functions(street: Street) -> None:
         if code != "42501"
         and not (relation in joined and verb in ("insert", "update", "delete") and code == "55000")
         and not (relation in views and verb == "truncate" and code == "42809")
+        # Its amounts are casts: no column that anybody could write.
+        and not (relation == "ledger.entries" and verb == "insert" and code == "0A000")
     }
     assert surprising == {}
 

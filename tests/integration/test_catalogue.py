@@ -214,9 +214,15 @@ def test_the_first_line_of_a_comment_is_one_sentence(catalog: Session) -> None:
         assert row["summary"][0].isupper(), row
 
 
-def test_there_is_no_domain_no_sequence_and_no_extension(catalog: Session) -> None:
-    domains = f"select typname from pg_type where typnamespace in {SCHEMAS} and typtype = 'd'"
-    assert catalog.query(domains) == []
+def test_there_is_no_exposed_domain_no_sequence_and_no_extension(catalog: Session) -> None:
+    shown = """
+        select c.relname, a.attname
+        from pg_attribute as a
+        inner join pg_class as c on c.oid = a.attrelid
+        inner join pg_type as t on t.oid = a.atttypid
+        where c.relnamespace = 'ledger'::regnamespace and t.typtype = 'd'
+    """
+    assert catalog.query(shown) == []
     sequences = f"select relname from pg_class where relnamespace in {SCHEMAS} and relkind = 'S'"
     assert catalog.query(sequences) == []
     assert catalog.query("select extname from pg_extension") == [{"extname": "plpgsql"}]

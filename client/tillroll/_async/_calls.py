@@ -7,7 +7,10 @@ from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from tillroll.errors import (
+    BookNotFound,
+    Forbidden,
     InvalidResponse,
+    LedgerError,
     NoAnswer,
     OutcomeUnknown,
     TillrollError,
@@ -141,7 +144,7 @@ def _verdict(
             function=function,
             key=key,
         )
-        if failed.outcome is not Outcome.FINAL or failed.error is None:
+        if failed.outcome is not Outcome.FINAL or failed.error is None or not _settles(failed.error):
             return unknown
         # A definite answer to the repetition; the first sending may yet be on its way.
         failed.error.add_note(f"An earlier attempt had no answer ({tried}, key {key}).")
@@ -150,6 +153,15 @@ def _verdict(
     if failed.outcome is Outcome.NOT_EXECUTED or failed.error is None:
         return Unreachable(f"nobody took the call ({tried}): {failed}")
     return failed.error
+
+
+def _settles(error: TillrollError) -> bool:
+    """Whether this answer to a repetition says that the first sending did nothing, either.
+
+    The ledger looks for the key before it refuses. A token that has expired meanwhile, a role that
+    was taken away, a proxy that blocks: those answer before anybody has looked.
+    """
+    return isinstance(error, LedgerError) and not isinstance(error, BookNotFound | Forbidden)
 
 
 def _models(model: type[Model], rows: object) -> list[Model]:

@@ -51,6 +51,13 @@ ShadowUrl = Annotated[
 Dir = Annotated[
     Path | None, typer.Option("--dir", help="The migrations; supabase/migrations of the project.")
 ]
+AppliedDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--dir",
+        help="The migrations; supabase/migrations of the project, outside of one Tillroll's own.",
+    ),
+]
 SourceDirs = Annotated[
     list[Path] | None,
     typer.Option("--sources", help="A folder of sources, repeatable; sql and functions."),
@@ -64,14 +71,14 @@ Platform = Annotated[
 @app.command()
 def up(
     db_url: DbUrl = None,
-    directory: Dir = None,
+    directory: AppliedDir = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     wait: Annotated[float, typer.Option(help="Seconds that a file may wait for locks.")] = 60,
     as_json: Json = False,
 ) -> None:
     """Apply the pending migrations, each file as a whole or not at all."""
     with failures(as_json, _translate):
-        dsn, folder = _dsn(db_url), _folder(directory)
+        dsn, folder = _dsn(db_url), _applied(directory)
         _confirm(dsn, folder, yes)
         result = Runner(dsn, folder, wait=wait).up(_announce)
         _warn(result.ignored)
@@ -83,10 +90,10 @@ def up(
 
 
 @app.command()
-def status(db_url: DbUrl = None, directory: Dir = None, as_json: Json = False) -> None:
+def status(db_url: DbUrl = None, directory: AppliedDir = None, as_json: Json = False) -> None:
     """List the migrations and where each stands; exit 3 where some are pending."""
     with failures(as_json, _translate):
-        found = Runner(_dsn(db_url), _folder(directory)).status()
+        found = Runner(_dsn(db_url), _applied(directory)).status()
         _warn(found.ignored)
         rows = [(file.version, file.name, str(file.state)) for file in found.files]
         rows += [(version, "", "remote_only") for version in found.remote_only]
@@ -167,6 +174,15 @@ def _root() -> Path:
 
 def _folder(given: Path | None) -> Path:
     return given or _root() / "supabase" / "migrations"
+
+
+def _applied(given: Path | None) -> Path:
+    """The project's migrations; outside of any project those that ship with Tillroll."""
+    if given or find_root(Path.cwd()):
+        return _folder(given)
+    shipped = asset("supabase/migrations")
+    say(f"no project here, so these are Tillroll's own migrations: {shipped}")
+    return shipped
 
 
 def _sources(folders: list[Path] | None, platform: Path | None) -> Sources:

@@ -99,6 +99,7 @@ def test_changes_of_the_same_things_wait_for_each_other(home: Household) -> None
     for hold, function, arguments, told in pairs:
         attempt = partial(answer, partial(again.call, function, **arguments))
         assert after(alice, hold, again, attempt) == told
+        alice.call("update_book", book_id=home.book_id, archived=False)
 
 
 @pytest.fixture

@@ -69,15 +69,9 @@ BREAKING: dict[str, tuple[str, str, tuple[str, ...]]] = {
 }
 # Those that look at several columns: what is set.
 SEVERAL = {
-    "accounts_limits_range": (
-        *(f"{name} = {value}" for name in ("min_balance", "max_balance") for value in OUT_OF_RANGE),
-        "min_balance = 1, max_balance = 0",
-    ),
-    "balances_range": (
-        *(f"posted = {value}" for value in OUT_OF_RANGE),
-        *("held = -1", "held = 9007199254740992"),
-    ),
+    "accounts_limits_in_order": ("min_balance = 1, max_balance = 0",),
 }
+AMOUNTS = {"accounts": ("min_balance", "max_balance"), "balances": ("posted", "held")}
 ONE = {
     "accounts": "name = 'bank'",
     "balances": "account_id = (select id from ledger_private.accounts where name = 'bank')",
@@ -110,9 +104,8 @@ def _statements() -> list[tuple[str, str]]:
         " limit 1 returning id)"
     )
     broken: list[tuple[str, dict[str, Any]]] = [
-        ("entries_range", {"amount": 0}),
-        ("entries_range", {"amount": 2**53}),
-        *(("entries_range", {"balance": value}) for value in OUT_OF_RANGE),
+        ("minor_units_range", {"amount": 2**53}),
+        *(("minor_units_range", {"balance": value}) for value in OUT_OF_RANGE),
         ("entries_pkey", {"version": 1}),
         ("entries_leg_key", {"leg": 1}),
     ]
@@ -131,6 +124,15 @@ def _statements() -> list[tuple[str, str]]:
             for name, changes in SEVERAL.items()
             for table in [name.split("_")[0]]
             for change in changes
+        ),
+        *(
+            (
+                "minor_units_range",
+                f"update ledger_private.{table} set {column} = {value} where {ONE[table]}",
+            )
+            for table, columns in AMOUNTS.items()
+            for column in columns
+            for value in OUT_OF_RANGE
         ),
         *((name, made + LINES.format(**{**lines, **change})) for name, change in broken),
         ("transactions_pkey", transactions.format("id", "'other'")),
