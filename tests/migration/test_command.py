@@ -34,6 +34,17 @@ def test_status_exits_3_before_and_0_after_up(bare: Database, write: Write) -> N
     assert json.loads(after.stdout)["pending"] == 0
 
 
+@pytest.mark.parametrize(("user", "expected"), [("supabase_admin", True), ("postgres", False)])
+def test_up_warns_a_superuser_once_it_has_applied_something(
+    bare: Database, write: Write, user: str, expected: bool
+) -> None:
+    where = ("up", "--db-url", bare.dsn(user), "--dir", write("select 1;"), "--json")
+    for warned in (expected, False):  # the second time nothing is pending
+        result = run(*where)
+        assert json.loads(result.stdout)["superuser"] is warned
+        assert ("superuser" in result.stderr) is warned
+
+
 def test_the_flag_is_stronger_than_the_environment(bare: Database, write: Write) -> None:
     result = run(
         *("status", "--db-url", bare.dsn(), "--dir", write("select 1;")),

@@ -74,7 +74,7 @@ def test_no_path_of_a_machine_is_named(document: Path) -> None:
 
 def test_the_readme_is_short_and_maps_folders_that_are_there() -> None:
     readme = (ROOT / "README.md").read_text()
-    assert len(readme.splitlines()) < 220
+    assert len(readme.splitlines()) < 225
     mapped = re.findall(r"^\| (`[^|]+`) \|", readme, re.MULTILINE)
     folders = re.findall(r"`([^`]+/)`", " ".join(mapped))
     assert len(folders) > 8
@@ -90,6 +90,19 @@ def test_the_readme_quotes_the_demo() -> None:
     found = [re.split(r" {2,}", line.strip()) for line in checks.splitlines()]
     assert found == [["check", "what is wrong"], *([name, "holds"] for name in CHECKS)]
     assert len(accounts.splitlines()) > 1
+
+
+def test_the_how_to_explains_each_check_of_a_book_in_order() -> None:
+    how_to = (ROOT / "docs" / "how-to" / "verify-a-book.md").read_text()
+    checks = [
+        name
+        for half in ("check_entries", "check_balances")
+        for name in re.findall(
+            r"\(\d, '(\w+)'", (ROOT / f"functions/ledger_private/{half}.sql").read_text()
+        )
+    ]
+    assert len(checks) > 10
+    assert re.findall(r"^\| `(\w+)` \|", how_to, re.MULTILINE) == checks
 
 
 def test_each_code_has_an_anchor() -> None:

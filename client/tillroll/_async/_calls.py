@@ -79,7 +79,15 @@ class AsyncCalls:
             key=None if key is None else str(key),
             repeatable=repeatable,
         )
-        return _one(_models(model, rows))
+        try:
+            return _one(_models(model, rows))
+        except InvalidResponse as wrong:
+            # Somebody answered, and it may have happened: the caller needs the key to find out.
+            raise OutcomeUnknown(
+                f"the answer to {function} cannot be read: {wrong}",
+                function=function,
+                key=None if key is None else str(key),
+            ) from wrong
 
     async def pages(
         self,
@@ -144,7 +152,11 @@ def _verdict(
             function=function,
             key=key,
         )
-        if failed.outcome is not Outcome.FINAL or failed.error is None or not _settles(failed.error):
+        if (
+            failed.outcome is not Outcome.FINAL
+            or failed.error is None
+            or not _settles(failed.error)
+        ):
             return unknown
         # A definite answer to the repetition; the first sending may yet be on its way.
         failed.error.add_note(f"An earlier attempt had no answer ({tried}, key {key}).")

@@ -74,7 +74,9 @@ class AsyncHttp:
 
 
 async def _limit_time(request: httpx.Request) -> None:
-    request.extensions["timeout"] = httpx.Timeout(current.get().timeout).as_dict()
+    exchange = current.get()
+    exchange.begun = True
+    request.extensions["timeout"] = httpx.Timeout(exchange.timeout).as_dict()
 
 
 async def _keep_response(response: httpx.Response) -> None:

@@ -79,7 +79,15 @@ class Calls:
             key=None if key is None else str(key),
             repeatable=repeatable,
         )
-        return _one(_models(model, rows))
+        try:
+            return _one(_models(model, rows))
+        except InvalidResponse as wrong:
+            # Somebody answered, and it may have happened: the caller needs the key to find out.
+            raise OutcomeUnknown(
+                f"the answer to {function} cannot be read: {wrong}",
+                function=function,
+                key=None if key is None else str(key),
+            ) from wrong
 
     def pages(
         self,

@@ -11,7 +11,7 @@ def main() -> None:
     """Run the command line of this process."""
     try:
         from tillroll.cli.app import run
-    except ModuleNotFoundError as absent:
+    except ModuleNotFoundError as absent:  # the extra [cli] alone has not all that they import
         if (absent.name or "").startswith("tillroll"):
             raise
         sys.exit(f"tillroll: the commands need {absent.name}: pip install 'tillroll[all]'")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import version as installed
 from typing import Annotated
@@ -51,6 +52,9 @@ def main(
 
 def run() -> None:
     """Run the command line of this process; Ctrl-C is 130, wherever it comes."""
+    # A proxy that the environment names is for other machines: not for the stack, nor its keys.
+    for name in ("NO_PROXY", "no_proxy"):
+        os.environ[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1,localhost,::1")))
     try:
         app()
     except KeyboardInterrupt:

@@ -7,6 +7,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
@@ -14,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from tillroll.cli.output import Failure, Json, emit, failures, jsonable, say, talk
+from tillroll.cli.output import USAGE, Failure, Json, emit, failures, jsonable, say, talk
 from tillroll.cli.target import DataDir, data_folder
 from tillroll.local.stack import Stack, StackError, StackInfo, running, stop
 
@@ -52,8 +53,8 @@ def up(
     Returns when all is ready, and leaves it running until `tillroll down`. Where it runs already,
     prints where.
     """
-    folder = data_folder(data_dir)
     with failures(as_json, _translate):
+        folder = data_folder(data_dir)
         if (info := running(folder)) is not None:
             say(f"already up in {folder}")
             _show(info, as_json)
@@ -74,25 +75,43 @@ def up(
 
 def down(data_dir: DataDir = None, as_json: Json = False) -> None:
     """Stop the local stack; its data stays."""
-    folder = data_folder(data_dir)
     with failures(as_json, _translate):
+        folder = data_folder(data_dir)
         stopped = stop(folder)
         answer = {"stopped": stopped, "data_dir": str(folder.absolute())}
         emit(answer, as_json, lambda: None)
         say("stopped" if stopped else f"nothing was running in {folder}")
 
 
-def status(data_dir: DataDir = None, as_json: Json = False) -> None:
-    """Tell whether the local stack runs, and where; exit 0 either way."""
-    folder = data_folder(data_dir)
-    info = running(folder)
+def status(
+    data_dir: DataDir = None,
+    env: Annotated[
+        bool, typer.Option("--env", help='Lines for a shell: eval "$(tillroll status --env)".')
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Tell whether the local stack runs, and where; exit 0 either way, with --env 1 if not."""
+    with failures(as_json, _translate):
+        folder = data_folder(data_dir)
+        info = running(folder)
+        if env:
+            _export(info, folder, as_json)
+        elif as_json:
+            known = jsonable(info) if info else {"data_dir": str(folder.absolute())}
+            emit({"running": info is not None, **known}, True, lambda: None)
+        elif info is None:
+            say(f"not running in {folder}; `tillroll up` starts it")
+        else:
+            _show(info, False)
+
+
+def _export(info: StackInfo | None, folder: Path, as_json: bool) -> None:
     if as_json:
-        known = jsonable(info) if info else {"data_dir": str(folder.absolute())}
-        emit({"running": info is not None, **known}, True, lambda: None)
-    elif info is None:
-        say(f"not running in {folder}; `tillroll up` starts it")
-    else:
-        _show(info, False)
+        raise Failure("--env and --json exclude each other", code="usage", exit_code=USAGE)
+    if info is None:
+        raise Failure(f"no local stack runs in {folder}", fix="tillroll up", code="not_running")
+    for name, value in asdict(info).items():
+        typer.echo(f"export {name.upper()}={shlex.quote(value)}")
 
 
 def _translate(error: Exception) -> Failure | None:
@@ -130,7 +149,7 @@ def _stay(stack: Stack) -> None:
 def _show(info: StackInfo, as_json: bool) -> None:
     emit(info, as_json, lambda: _print(info))
     if not as_json:
-        say("\nNext, type one of these:\n")
+        say("\nNext, in another terminal, in this order:\n")
         for command in next_steps(info):
             say(f"{command}\n")
 

@@ -31,13 +31,21 @@ def find_book(client: Tillroll, named: str) -> Book:
 
 
 def find_account(book: Book, named: str) -> Account:
-    """Return an account by its id or its code."""
+    """Return an account by its id, by its code, or by a name that only one has."""
     id = _uuid(named)
     found = [
         each
         for each in (book.accounts() if id else book.accounts(code=named))
         if id is None or each.id == id
     ]
+    if not found and id is None:
+        found = [each for each in book.accounts() if each.name == named]
+    if len(found) > 1:
+        raise Failure(
+            f"{len(found)} accounts of this book are called {named!r}",
+            fix=f"take a code or an id: tillroll account list {book.id}",
+            code="account_not_found",
+        )
     if not found:
         raise Failure(
             f"there is no account {named} in this book, or you may not see it",

@@ -82,8 +82,19 @@ def up(
         _confirm(dsn, folder, yes)
         result = Runner(dsn, folder, wait=wait).up(_announce)
         _warn(result.ignored)
+        if result.superuser:
+            say(
+                "warning: this role is a superuser, and owns what it made: functions with "
+                "`security definer` run with its rights\n"
+                "  fix: on a database that is kept, connect as the owner instead (`postgres` on "
+                "Supabase, OWNER_URL of `tillroll status --env` here)"
+            )
         emit(
-            {"applied": result.applied, "ignored": result.ignored},
+            {
+                "applied": result.applied,
+                "ignored": result.ignored,
+                "superuser": result.superuser,
+            },
             as_json,
             lambda: say(f"{len(result.applied)} applied" if result.applied else "nothing pending"),
         )
@@ -165,7 +176,10 @@ def _warn(ignored: tuple[str, ...]) -> None:
 
 
 def _dsn(given: str | None) -> str:
-    return given or os.environ.get("TILLROLL_DB_URL") or LOCAL
+    named = given or os.environ.get("TILLROLL_DB_URL")
+    if not named:
+        say("no --db-url, no TILLROLL_DB_URL: taking the database of `supabase start`, port 54322")
+    return named or LOCAL
 
 
 def _root() -> Path:

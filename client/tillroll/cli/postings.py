@@ -26,8 +26,8 @@ Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Value 
 
 def transfer(
     book: BookArgument,
-    giver: Annotated[str, typer.Argument(metavar="FROM", help="An account's id, or its code.")],
-    taker: Annotated[str, typer.Argument(metavar="TO", help="An account's id, or its code.")],
+    giver: Annotated[str, typer.Argument(metavar="FROM", help="An account's id, code or name.")],
+    taker: Annotated[str, typer.Argument(metavar="TO", help="An account's id, code or name.")],
     amount: Annotated[str, typer.Argument(help="Such as 12.34.")],
     idempotency_key: Annotated[
         str | None, typer.Option(help="Yours: repeating it returns the first receipt.")
@@ -79,7 +79,7 @@ def transfer(
 
 def statement(
     book: BookArgument,
-    account: Annotated[str, typer.Argument(help="Its id, or its code.")],
+    account: Annotated[str, typer.Argument(help="Its id, code or name.")],
     since: Annotated[
         datetime | None,
         typer.Option("--from", formats=["%Y-%m-%d"], help="Else the first of this month."),

@@ -77,9 +77,11 @@ def _settings(
     target: str | None, key: str | None, data_dir: Path | None, file: dict[str, Any]
 ) -> _Settings:
     key = key or os.environ.get("TILLROLL_KEY") or file.get("key")
-    url = target or os.environ.get("TILLROLL_URL") or file.get("url")
-    if url:
-        if not target and not _is_loopback(url):
+    url = target
+    if url is None:
+        url = os.environ.get("TILLROLL_URL") or file.get("url") or None
+    if url is not None:
+        if not _is_loopback(url) and target is None:
             raise Failure(
                 f"{url} is on another machine, and only a flag may reach there",
                 fix=f"--target {url}",
@@ -118,15 +120,35 @@ def _pyproject() -> dict[str, Any]:
         path = folder / "pyproject.toml"
         if path.is_file():
             try:
-                tools = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {})
-            except tomllib.TOMLDecodeError as wrong:
+                tools = tomllib.loads(path.read_text(encoding="utf-8")).get("tool")
+            except (OSError, ValueError) as wrong:
                 raise Failure(f"{path} cannot be read: {wrong}", code="bad_settings") from wrong
-            return dict(tools.get("tillroll", {}))
+            ours = tools.get("tillroll", {}) if isinstance(tools, dict) else {}
+            if not isinstance(ours, dict) or not all(
+                isinstance(ours.get(name, ""), str) for name in ("url", "key", "data_dir")
+            ):
+                raise Failure(
+                    f"{path}: [tool.tillroll] takes url, key and data_dir, each a text",
+                    code="bad_settings",
+                )
+            return ours
     return {}
 
 
 def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname if parts.scheme in ("http", "https") else None
+        _ = parts.port  # read, so that it is checked
+    except ValueError:
+        host = None
+    if not host or "\\" in url:
+        raise Failure(
+            f"{url!r} is no project's URL",
+            fix="write it like https://PROJECT.supabase.co",
+            code="bad_url",
+            exit_code=USAGE,
+        )
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -53,7 +53,8 @@ class Front:
             return
         path: str = scope["path"]
         app = self._apps.get(path[:8])
-        if app is None or path[8:9] not in ("/", ""):
+        # The path is cut, encoded and not: both have to begin with the letters themselves.
+        if app is None or path[8:9] not in ("/", "") or scope["raw_path"][:8] != path[:8].encode():
             await _answer(send, 404, _NO_ROUTE)
             return
 

@@ -72,6 +72,7 @@ class Stack:
         try:
             self.data_dir.mkdir(parents=True, exist_ok=True)
             log = os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            logged = os.fstat(log).st_size
         except OSError as failed:
             raise StackError(f"data directory {self.data_dir}: {failed.strerror}") from failed
         try:
@@ -92,7 +93,7 @@ class Stack:
                 raise StackError(f"the stack was not ready after {timeout:g} s; see {log_file}")
             answer = json.loads(supervisor.stdout.readline() or b"{}")
             if "info" not in answer:
-                raise StackError(answer.get("error") or f"the supervisor died; see {log_file}")
+                raise StackError(answer.get("error") or _last_words(log_file, logged))
             if detached:
                 supervisor.stdin.write(b"detach\n")
                 supervisor.stdin.flush()
@@ -140,6 +141,16 @@ class Stack:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def _last_words(log_file: Path, since: int) -> str:
+    """Say what a supervisor that died without an answer wrote last, after `since` bytes."""
+    with contextlib.suppress(OSError), log_file.open("rb") as log:
+        log.seek(since)
+        lines = log.read().decode(errors="replace").split("\n")
+        said = next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
+        return f"the supervisor died, and said last: {said}; see {log_file}"
+    return f"the supervisor died; see {log_file}"
 
 
 def running(data_dir: str | Path) -> StackInfo | None:

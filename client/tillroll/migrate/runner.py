@@ -90,10 +90,13 @@ class UpResult:
     Attributes:
         applied: In order; files that another runner applied meanwhile are not in it.
         ignored: .sql files that are not named `<14 digits>_<name>.sql`.
+        superuser: Whether files were pending and the role is a superuser, which then owns what
+            they made: its `security definer` functions are bound by no right.
     """
 
     applied: tuple[AppliedFile, ...]
     ignored: tuple[str, ...]
+    superuser: bool = False
 
 
 class Runner:
@@ -140,12 +143,14 @@ class Runner:
             MigrationFailed: A statement failed; its file was rolled back, those before it stay.
         """
         folder = read_folder(self._folder)
+        superuser = False
         with history.connect(self._dsn) as conn:
             with history.access():
                 pending = _forward(folder, history.read(conn))
             parsed = [(file, file.statements()) for file in pending]
             if parsed:
                 with history.access():
+                    superuser = _is_superuser(conn)
                     history.ensure(conn, Deadline(self._wait))
         applied = []
         for file, statements in parsed:
@@ -154,7 +159,7 @@ class Runner:
                 applied.append(done)
                 if on_file is not None:
                     on_file(done)
-        return UpResult(tuple(applied), folder.ignored)
+        return UpResult(tuple(applied), folder.ignored, superuser)
 
     def _apply(
         self, folder: Folder, file: MigrationFile, statements: Sequence[Statement]
@@ -250,6 +255,13 @@ def _forward(folder: Folder, versions: frozenset[str]) -> list[MigrationFile]:
             "applied anywhere, rename them to a later version."
         )
     return [file for file in folder.files if file.version not in versions]
+
+
+def _is_superuser(conn: psycopg.Connection) -> bool:
+    row = conn.execute(
+        "select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = current_user"
+    ).fetchone()
+    return bool(row and row[0])
 
 
 def _run(conn: psycopg.Connection, file: MigrationFile, number: int, statement: Statement) -> None:

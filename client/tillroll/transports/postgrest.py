@@ -26,6 +26,7 @@ class Exchange:
     """One request on its way: the hooks of the HTTP client read and fill it."""
 
     timeout: float
+    begun: bool = False
     response: httpx.Response | None = None
 
 
@@ -72,7 +73,8 @@ def failure(error: Exception, exchange: Exchange) -> Failed:
     reason = f"{type(error).__name__}: {error}".rstrip(": ")
     if isinstance(error, _UNSENT):
         return Failed(Outcome.NOT_EXECUTED, reason)
-    if isinstance(error, _MISUSE):
+    # What cannot be written as a request is the caller's mistake, and nothing has left.
+    if isinstance(error, _MISUSE) or not exchange.begun:
         raise error
     return Failed(Outcome.UNKNOWN, reason)
 

@@ -101,6 +101,17 @@ def test_what_is_not_there_is_named(run: Run, book: str) -> None:
         assert (told.code, told.error) == (1, "book_not_found")
 
 
+def test_an_account_answers_to_its_name_where_only_one_has_it(run: Run, book: str) -> None:
+    for code in ("assets:a", "assets:b"):
+        run("account", "open", book, code, "--currency", "EUR", "--name", "Twin")
+    named = run("transfer", book, "opening", "bank", "1", "--json")
+    coded = run("transfer", book, "equity:opening", "assets:bank", "1", "--json")
+    accounts = [[entry["account_id"] for entry in told.json["entries"]] for told in (named, coded)]
+    assert accounts[0] == accounts[1]
+    twin = run("transfer", book, "opening", "Twin", "1", "--json")
+    assert (twin.code, twin.error) == (1, "account_not_found")
+
+
 def test_a_statement_opens_and_closes_on_value_dates(run: Run, book: str) -> None:
     day = "2025-03-01"
     run("transfer", book, "equity:opening", "assets:bank", "1", "--on", day, "--description", "[a]")

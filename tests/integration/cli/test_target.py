@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,18 @@ REMOTE = "https://abcdefgh.supabase.co"
 
 def test_without_a_word_the_stack_here_is_meant(run: Run, book: str) -> None:
     assert book in [each["id"] for each in run("book", "list", "--json").json]
+
+
+def test_a_proxy_is_not_asked_for_the_stack_here(stack: StackInfo) -> None:
+    nobody = "http://127.0.0.1:9"
+    quiet = {"NO_PROXY": "", "no_proxy": "", "TILLROLL_DATA_DIR": stack.data_dir}
+    done = subprocess.run(
+        [sys.executable, "-c", "from tillroll.cli.app import run; run()", "book", "list"],
+        env=os.environ | quiet | {"HTTP_PROXY": nobody, "http_proxy": nobody, "ALL_PROXY": nobody},
+        capture_output=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_environment_cannot_reach_another_machine(run: Run) -> None:
@@ -66,7 +81,24 @@ def test_a_key_that_is_refused_is_one_line(run: Run, stack: StackInfo) -> None:
     assert (told.code, told.error) == (1, "unauthenticated")
 
 
-def test_settings_that_cannot_be_read_are_named(run: Run) -> None:
-    Path("pyproject.toml").write_text("[tool.tillroll\n")
-    told = run("book", "list", "--json")
+@pytest.mark.parametrize(
+    "content",
+    [b"[tool.tillroll\n", b"\xff", b"[tool]\ntillroll = 5\n", b"[tool.tillroll]\ndata_dir = 5\n"],
+    ids=["no TOML", "no UTF-8", "no table", "no text"],
+)
+@pytest.mark.parametrize("command", [("book", "list"), ("status",), ("up",), ("down",)], ids=str)
+def test_settings_that_cannot_be_read_are_named(
+    run: Run, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], content: bytes
+) -> None:
+    monkeypatch.delenv("TILLROLL_DATA_DIR")
+    Path("pyproject.toml").write_bytes(content)
+    told = run(*command, "--json")
     assert (told.code, told.error) == (1, "bad_settings")
+
+
+@pytest.mark.parametrize(
+    "url", ["", "here", "ftp://x", "http://[x", "http://x:99999", r"http://x\@y"]
+)
+def test_what_is_no_url_is_told(run: Run, url: str) -> None:
+    told = run("book", "list", "--json", "--target", url, "--key", "k")
+    assert (told.code, told.error) == (2, "bad_url")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ class Proxy:
     gateway: executed, and a 502 of HTML in the answer's place
     captive: executed, and a 200 of HTML in the answer's place
     refuse: not executed, 429 with Retry-After: 2
+    a status and a code, such as "403 forbidden": not executed, this answer
     """
 
     def __init__(self, upstream: str) -> None:
@@ -42,6 +44,11 @@ def proxy(upstream: str) -> Iterator[Proxy]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             if fault == "refuse":
                 self._answer(429, b"slow down", {"Retry-After": "2"})
+                return
+            if fault[:1].isdigit():
+                status, _, code = fault.partition(" ")
+                error = json.dumps({"code": code, "message": "x"}) if code else ""
+                self._answer(int(status), error.encode(), {"Content-Type": "application/json"})
                 return
             onward = http.client.HTTPConnection(state.upstream, timeout=20)
             try:

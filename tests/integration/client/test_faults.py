@@ -107,6 +107,24 @@ def test_what_is_the_same_twice_is_repeated(http_home: Home, client: Any, wire: 
         assert wire.requests == before + 2
 
 
+@pytest.mark.parametrize(
+    ("unwritable", "error"),
+    [(object(), TypeError), (float("nan"), ValueError), ("\ud800", UnicodeEncodeError)],
+    ids=["no JSON", "not a number", "no Unicode"],
+)
+def test_what_cannot_be_written_is_not_sent(
+    unwritable: object, error: type[Exception], http_home: Home, client: Any, wire: Proxy
+) -> None:
+    with pytest.raises(error):
+        client.book(http_home.book.id).transfer(
+            from_account_id=http_home.world,
+            to_account_id=http_home.bank,
+            amount=1,
+            metadata={"x": unwritable},
+        )
+    assert wire.requests == 0
+
+
 def test_what_is_not_the_same_twice_is_not_repeated(
     http_home: Home, http_clients: Clients, client: Any, wire: Proxy
 ) -> None:
@@ -129,6 +147,31 @@ def test_a_refusal_after_a_lost_answer_tells_of_it(
             from_account_id=http_home.bank, to_account_id=http_home.cash, amount=70
         )
     assert len(refused.value.__notes__) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (401, "PGRST303"),
+        (403, "42501"),
+        (403, "forbidden"),
+        (404, "PGRST202"),
+        (404, "book_not_found"),
+        (405, "25006"),
+        (408, None),
+        (500, "XX000"),
+    ],
+)
+def test_an_answer_from_before_the_key_was_looked_for_leaves_a_lost_call_unknown(
+    status: int, code: str | None, http_home: Home, client: Any, wire: Proxy
+) -> None:
+    wire.faults = ["cut", f"{status} {code or ''}"]
+    order = {"from_account_id": http_home.world, "to_account_id": http_home.bank, "amount": 70}
+    transfer = client.book(http_home.book.id).transfer
+    with pytest.raises(OutcomeUnknown) as unknown:
+        transfer(**order)
+    assert transfer(**order, idempotency_key=unknown.value.key).replayed
+    assert http_home.posted(http_home.bank) == 70
 
 
 @pytest.mark.parametrize("fault", LOST)
@@ -210,8 +253,13 @@ def answering(http_clients: Clients, status: int, **answer: Any) -> Any:
 
 def test_an_answer_of_another_shape_is_told_from_no_answer(http_clients: Clients) -> None:
     for shape in ({"id": 7}, [], [1], None, {"name": "no id"}):
+        client = answering(http_clients, 200, json=shape)
         with pytest.raises(InvalidResponse):
-            answering(http_clients, 200, json=shape).create_book(name="x", base_currency="EUR")
+            client.book(uuid.uuid4()).get_balance(account_id=uuid.uuid4())
+        # It may have happened: the caller gets the id under which it did.
+        with pytest.raises(OutcomeUnknown) as unknown:
+            client.create_book(name="x", base_currency="EUR")
+        assert unknown.value.key is not None
 
 
 def test_in_an_outage_a_client_sends_a_tenth_more_at_most(http_clients: Clients) -> None:

@@ -63,6 +63,12 @@ def test_claims_that_do_not_hold_are_refused(api: Api, claims: dict[str, Any]) -
     assert "invalid_token" in response.headers["www-authenticate"]
 
 
+def test_numbers_and_depths_beyond_python_are_answered(api: Api) -> None:
+    for payload, status in ((b"[" * 100_000, 401), (b'{"exp":' + b"9" * 400 + b"}", 200)):
+        text = jwt.PyJWS().encode(payload, SECRET, "HS256")
+        assert api.rpc("state", **bearer(text)).status_code == status
+
+
 def unsigned() -> str:
     parts = (b'{"alg":"none","typ":"JWT"}', b'{"role":"service_role"}')
     return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts) + "."

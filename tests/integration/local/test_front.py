@@ -71,7 +71,9 @@ def test_the_key_may_stand_in_the_address_and_is_no_filter_there(stack: StackInf
     assert httpx.get(url, headers={"accept-profile": "ledger"}).json() == [{"code": "EUR"}]
 
 
-@pytest.mark.parametrize("path", ["/", "/rest", "/rest/v2/x", "/rest/v1x", "/storage/v1/object"])
+@pytest.mark.parametrize(
+    "path", ["/", "/rest", "/rest/v2/x", "/rest/v1x", "/%72est/v1/books", "/storage/v1/object"]
+)
 def test_other_paths_are_nobodys(stack: StackInfo, path: str) -> None:
     answer = httpx.get(stack.api_url + path, headers={"apikey": stack.anon_key})
     assert answer.status_code == 404

@@ -300,6 +300,22 @@ class TestEnd:
         assert not stop(folder)
 
 
+def test_a_supervisor_that_dies_at_once_is_quoted_from_this_run(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = folder / "python"
+    program.write_text('#!/bin/sh\necho Traceback >&2\necho "$WORDS" >&2\nexit 1\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    monkeypatch.setenv("WORDS", "ImportError: first")
+    with pytest.raises(StackError, match="ImportError: first"):
+        Stack(folder).start()
+    program.write_text("#!/bin/sh\nexit 1\n")
+    with pytest.raises(StackError) as silent:
+        Stack(folder).start()
+    assert "first" not in str(silent.value)
+
+
 def test_a_database_that_is_ahead_of_the_migrations_is_refused(folder: Path) -> None:
     with Stack(folder, durable=False) as info, psycopg.connect(info.owner_url) as db:
         db.execute(

@@ -63,7 +63,7 @@ class Verifier:
         try:
             raw: bytes = self._jws.decode(token, self._secret, algorithms=["HS256"])
             claims = json.loads(raw.decode())
-        except (PyJWTError, ValueError) as bad:
+        except (PyJWTError, ValueError, RecursionError) as bad:
             raise _refused("PGRST301", f"No valid JWT: {bad}") from bad
         if not isinstance(claims, dict):
             raise _refused("PGRST303", "The JWT's payload is no object")
@@ -87,7 +87,10 @@ def _moment(claims: dict[str, object], name: str, absent: float) -> float:
         return absent
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _refused("PGRST303", f"The JWT's claim {name!r} must be a number")
-    return value
+    try:
+        return float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return float("inf") if value > 0 else float("-inf")
 
 
 def _refused(code: str, message: str) -> ApiError:

@@ -182,7 +182,8 @@ def read_rows(request: Request, max_rows: int | None) -> Rows:
     asked = dict(request.query)
     first, limit = _whole(asked.get("offset"), "offset"), _whole(asked.get("limit"), "limit")
     rows = Rows(first or 0, limit)
-    header = re.fullmatch(r"(?:items=)?(\d+)-(\d*)", request.headers.get("range", "").strip())
+    asked_range = request.headers.get("range", "").strip()
+    header = re.fullmatch(r"(?:items=)?(\d{1,4000})-(\d{0,4000})", asked_range, re.ASCII)
     if header and request.reads:
         begin, end = int(header[1]), int(header[2]) if header[2] else None
         if end is not None and end < begin:
