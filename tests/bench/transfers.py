@@ -32,6 +32,7 @@ from rich.table import Table
 from supabase import create_client
 
 from tillroll.local.stack import Stack, StackInfo
+from tillroll.retry import uuid7
 from tillroll.server import find_binaries
 
 ACCOUNTS = 1000
@@ -101,7 +102,7 @@ class Bench:
                         "from_account_id": account_id(giver),
                         "to_account_id": account_id(taker),
                         "amount": dice.randint(1, 100),
-                        "idempotency_key": f"{time.time_ns():x}-{seed}-{calls}",
+                        "idempotency_key": str(uuid7()),
                     }
                 )
                 writer.write(f"{head}{len(body)}\r\n\r\n{body}".encode())
