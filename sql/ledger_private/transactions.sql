@@ -2,7 +2,7 @@
 -- the lock between duplicates: it is inserted first, and the second sender waits on its unique key.
 --
 -- No checks and no foreign keys: only the engine writes here, it has looked at every argument, and
--- each of them would be set up anew in every posting (nine cost a tenth of a transfer).
+-- each of them would be set up anew in every posting. A key to books would lock the book's row.
 --
 -- Append-only, but for the words: description, external_id and metadata can be erased by the owner
 -- of the schema, since no hash covers them.
