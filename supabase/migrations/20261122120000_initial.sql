@@ -2745,8 +2745,6 @@ volatile
 security invoker
 set search_path = pg_catalog, pg_temp
 as $$
-declare
-    v_account ledger.accounts;
 begin
     begin
         perform
@@ -2764,16 +2762,8 @@ begin
         );
     end;
 
-    select a.* into v_account
-    from ledger.accounts as a
-    where a.book_id = lock_account.book_id and a.id = lock_account.account_id;
-
-    if not found then
-        perform ledger_private.raise_error(
-            'account_not_found', jsonb_build_object('account_id', lock_account.account_id)
-        );
-    end if;
-    return v_account;
+    -- A later statement, though find_account is stable: PL/pgSQL takes a new snapshot for it.
+    return ledger_private.find_account(lock_account.book_id, lock_account.account_id);
 end;
 $$;
 
