@@ -12,8 +12,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ import pytest
 
 import tillroll.server
 from tests.conftest import missing
+from tests.waiting import gone, until
 from tillroll.server import Server, ServerError, find_binaries, free_port
 
 AS_ROOT = os.geteuid() == 0
@@ -40,13 +40,6 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(made)
 
 
-def until(holds: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.02)
-
-
 def as_the_servers_user() -> dict[str, Any]:
     group = pwd.getpwnam("nobody").pw_gid
     return {"user": "nobody", "group": group, "extra_groups": []} if AS_ROOT else {}
@@ -60,12 +53,6 @@ def works(server: Server) -> bool:
 def family(pid: int) -> list[psutil.Process]:
     me = psutil.Process(pid)
     return [me, *me.children(recursive=True)]
-
-
-def gone(processes: list[psutil.Process]) -> bool:
-    return not any(
-        each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in processes
-    )
 
 
 OWNER = textwrap.dedent(

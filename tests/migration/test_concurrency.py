@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,16 +19,10 @@ from psycopg.conninfo import make_conninfo
 from tests.conftest import Database
 from tests.migration.conftest import Write
 from tests.migration.test_up import has, rows
+from tests.waiting import until
 from tillroll.migrate import ConnectionFailed, Runner
 
 ROUNDS, RUNNERS = 10, 5
-
-
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "the awaited condition never held"
-        time.sleep(0.01)
 
 
 def waiting(database: Database, event: str) -> bool:

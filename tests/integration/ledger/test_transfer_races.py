@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.stepping import until_waiting
 from tests.world import Household, Session, refusal
 
 
@@ -92,7 +93,7 @@ def test_a_duplicate_waits_for_the_first_and_posts_where_that_one_is_undone(
         first.query("begin")
         home.pay(first, "bank", "cash", 30, idempotency_key="k")
         waiting = pool.submit(home.pay, second, "bank", "cash", 30, idempotency_key="k")
-        wait_until_blocked(home, second, waiting)
+        until_waiting(first, second, waiting)
         first.query("rollback")
         assert waiting.result()["replayed"] is False
     assert home.posted("cash") == 30
@@ -105,7 +106,7 @@ def test_the_funds_check_sees_what_was_committed_while_it_waited(home: Household
         first.query("begin")
         home.pay(first, "bank", "cash", 80)
         waiting = pool.submit(refusal, home.pay, second, "bank", "cash", 80)
-        wait_until_blocked(home, second, waiting)
+        until_waiting(first, second, waiting)
         first.query("commit")
         assert waiting.result() == "insufficient_funds"
     assert home.posted("bank") == 20

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -44,11 +43,3 @@ def http(stack: StackInfo) -> Iterator[httpx.Client]:
 
 def new_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="tillroll-stack-"))
-
-
-def until(holds: Callable[[], bool], seconds: float = 30) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.02)

@@ -11,7 +11,7 @@ import httpx
 import jwt
 import psycopg
 import pytest
-from tests.integration.local.conftest import until
+from tests.waiting import until
 
 from tillroll.local.stack import StackInfo
 

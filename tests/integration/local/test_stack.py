@@ -19,7 +19,8 @@ import httpx
 import psutil
 import psycopg
 import pytest
-from tests.integration.local.conftest import new_folder, until
+from tests.integration.local.conftest import new_folder
+from tests.waiting import gone, until
 
 from tillroll.local.stack import Stack, StackError, StackInfo, running, stop
 
@@ -49,12 +50,6 @@ def family(process: psutil.Process) -> list[psutil.Process]:
     found = [process, *process.children(recursive=True)]
     assert len(found) > 3
     return found
-
-
-def gone(processes: list[psutil.Process]) -> bool:
-    return not any(
-        each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in processes
-    )
 
 
 def users_of(folder: Path) -> list[psutil.Process]:
