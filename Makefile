@@ -32,7 +32,7 @@ lint: $(READY) ## Formatters' checks, linters, types
 
 test: lint ## Everything that must hold: lint, then all tests
 	$(BIN)/tillroll migrate check
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 4 --dist loadgroup
 
 npm: ## Install what some tests need from npm (they are skipped without it, except in CI)
 	@mkdir -p .tillroll/npm
@@ -44,8 +44,8 @@ generate: $(READY) ## Write everything that is generated: the sync client, the r
 	$(BIN)/python client/tools/generate_sync.py
 	$(BIN)/python client/tools/generate_reference.py
 
-bench: $(READY) ## Measure transfers in SQL and over HTTP, as a table
-	$(BIN)/python tests/bench/transfers.py
+bench: $(READY) ## Measure the engine against its bars, as a table; ARGS='--only transfers'
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 clean: ## Remove the virtual environment and caches; data in .tillroll/ stays
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache dist

@@ -16,13 +16,21 @@ READERS: Answers = {
     "anon": "42501",
     "no sub": "book_not_found",
     "stranger": "book_not_found",
+    "holder": "none",
     "viewer": "none",
     "editor": "none",
     "owner": "none",
     "service_role": "none",
     "postgres": "none",
 }
-EDITORS: Answers = {**READERS, "no sub": "forbidden", "viewer": "forbidden"}
+"""Of what she holds: the bank account."""
+HIDDEN: Answers = {**READERS, "holder": "account_not_found"}
+"""Of another account."""
+WHOLE: Answers = {**READERS, "holder": "forbidden"}
+"""Of all accounts together."""
+POSTERS: Answers = {**READERS, "no sub": "forbidden", "viewer": "forbidden"}
+"""Between accounts that she may use."""
+EDITORS: Answers = {**POSTERS, "holder": "forbidden"}
 OWNERS: Answers = {**EDITORS, "editor": "forbidden"}
 
 
@@ -37,12 +45,25 @@ def answer(attempt: Callable[[], object]) -> str:
     return "none"
 
 
+def holder(home: Household, account: str = "bank", access: str = "spend") -> Session:
+    """heidi, who holds this account, and those that were named before."""
+    home.owner().call(
+        "set_holder",
+        book_id=home.book_id,
+        account_id=home.accounts[account],
+        user_id=home.user("heidi"),
+        access=access,
+    )
+    return home.as_user("heidi")
+
+
 def everybody(home: Household) -> dict[str, Session]:
     """A session of each kind of caller."""
     return {
         "anon": home.as_role("anon", {"role": "anon"}),
         "no sub": home.as_role("authenticated", {"role": "authenticated"}),
         "stranger": home.as_user("mallory"),
+        "holder": holder(home),
         "viewer": home.as_user("carol"),
         "editor": home.as_user("bob"),
         "owner": home.as_user("alice"),
@@ -71,5 +92,5 @@ def assert_refused(
     told = [
         (change, answer(partial(who.rows, function, **{**good, **change}))) for change, _ in cases
     ]
-    assert told == list(cases)
+    assert told == list(cases), [t for t, case in zip(told, cases, strict=True) if t != case]
     assert home.state() == before

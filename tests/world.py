@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import psycopg
@@ -17,6 +18,16 @@ from tests.conftest import Database
 
 Row = dict[str, Any]
 MAX = 9007199254740991
+RECORDS = {
+    "entries": "ledger.entry_input",
+    "transactions": "ledger.transaction_input",
+    "expect": "ledger.expectation",
+}
+TABLES = (
+    *("books", "book_members", "accounts", "account_holders", "balances", "transactions"),
+    *("entries", "value_shifts", "holds", "account_groups", "account_group_members"),
+    "period_locks",
+)
 
 
 class Refused(Exception):
@@ -39,17 +50,25 @@ class Session:
     connection: psycopg.Connection[Row]
 
     def call(self, function: str, **arguments: Any) -> Row:
-        """Call a function of `ledger` with named arguments; one row."""
+        """Call a function of `ledger` with named arguments; one row. Records are dicts."""
         rows = self.rows(function, **arguments)
         assert len(rows) == 1
         return rows[0]
 
     def rows(self, function: str, **arguments: Any) -> list[Row]:
         """Call a function of `ledger` with named arguments; all rows, as the JSON of the API."""
-        named = ", ".join(f"{name} => %({name})s" for name in arguments)
-        values = {k: Jsonb(v) if isinstance(v, dict) else v for k, v in arguments.items()}
+        named, values = [], {}
+        for name, value in arguments.items():
+            place, values[name] = f"%({name})s", value
+            if isinstance(value, dict):
+                values[name] = Jsonb(value)
+            elif name in RECORDS and isinstance(value, list) and value:
+                values[name] = Jsonb(value)
+                records = f"jsonb_populate_recordset(null::{RECORDS[name]}, {place})"
+                place = f"(select array_agg(x) from {records} as x)"
+            named.append(f"{name} => {place}")
         answers = self.query(
-            f"select to_json(r) as row from ledger.{function}({named}) as r", values
+            f"select to_json(r) as row from ledger.{function}({', '.join(named)}) as r", values
         )
         return [answer["row"] for answer in answers]
 
@@ -150,33 +169,48 @@ class Household(World):
             **more,
         )
 
+    def lines(self, **amounts: int) -> list[Row]:
+        """Entries over accounts by name, in minor units."""
+        return [
+            {"account_id": self.accounts[name], "amount": amount}
+            for name, amount in amounts.items()
+        ]
+
+    def item(self, giver: str, taker: str, amount: int, **more: Any) -> Row:
+        """A transaction of a batch, between two accounts by name."""
+        return {"entries": self.lines(**{giver: -amount, taker: amount}), **more}
+
     def fund(self, amount: int = 100_00, account: str = "bank") -> Row:
         """Let money come in from outside."""
         return self.pay(self.as_user("alice"), "world", account, amount)
 
+    @cached_property
+    def reader(self) -> Session:
+        """The owner of the schema, to look at what is stored."""
+        return self.owner()
+
     def posted(self, account: str) -> int:
         """Posted balance of an account by name, in minor units."""
-        row = self.owner().call(
+        row = self.reader.call(
             "get_balance", book_id=self.book_id, account_id=self.accounts[account]
         )
         return int(row["posted"])
 
     def state(self) -> list[Any]:
         """Everything that the ledger stores, to show that a refusal changed nothing."""
-        tables = ("books", "book_members", "accounts", "balances", "transactions", "entries")
-        owner = self.owner()
         return [
-            owner.query(f"select t::text from ledger_private.{t} as t order by 1") for t in tables
+            self.reader.query(f"select t::text from ledger_private.{t} as t order by 1")
+            for t in TABLES
         ]
 
     def assert_sound(self) -> None:
         """Every check of verify_book holds."""
         broken = [
             row
-            for row in self.owner().rows("verify_book", book_id=self.book_id)
+            for row in self.reader.rows("verify_book", book_id=self.book_id)
             if row["ok"] is not True
         ]
-        assert broken == []
+        assert broken == [], broken
 
 
 def refusal(attempt: Callable[..., object], *args: Any, **named: Any) -> str:

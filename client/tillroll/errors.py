@@ -275,13 +275,16 @@ class OutcomeUnknown(NoAnswer):
 
     Attributes:
         function: The function that was called.
-        key: The idempotency key or the id of the call. Repeating the call with it is safe at any
-            later time and gives the first result if there was one; None where there is no such key.
+        keys: The idempotency keys or the id of the call: of a batch one for each item, in order.
+            Repeating the call with them is safe at any later time and gives the first result if
+            there was one; empty where there are no such keys.
+        key: The only one of them; None where there is none, or several.
     """
 
-    def __init__(self, message: str, *, function: str, key: str | None) -> None:
+    def __init__(self, message: str, *, function: str, keys: tuple[str, ...]) -> None:
         super().__init__(message)
-        self.function, self.key = function, key
+        self.function, self.keys = function, keys
+        self.key = keys[0] if len(keys) == 1 else None
 
 
 class InvalidResponse(TillrollError):

@@ -1,4 +1,4 @@
-"""What the ledger returns: frozen, typed, with the field names of the SQL types.
+"""What the ledger takes and returns: frozen, typed, with the field names of the SQL types.
 
 Amounts are minor units, times carry their zone. Results have ids of named types, so that a type
 checker tells an account from a transaction; arguments take any UUID, or its text.
@@ -6,16 +6,21 @@ checker tells an account from a transaction; arguments take any UUID, or its tex
 
 from __future__ import annotations
 
+import json
 import types
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass
 from datetime import date, datetime
-from typing import Any, NewType, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, NewType, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
+
+from tillroll.errors import LedgerError
 
 BookId = NewType("BookId", UUID)
 AccountId = NewType("AccountId", UUID)
 TransactionId = NewType("TransactionId", UUID)
+HoldId = NewType("HoldId", UUID)
+GroupId = NewType("GroupId", UUID)
 UserId = NewType("UserId", UUID)
 
 
@@ -32,7 +37,7 @@ class BookInfo:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A user's role in a book: owner, editor or viewer."""
+    """A user's role in a book: owner, editor, viewer or holder."""
 
     book_id: BookId
     user_id: UserId
@@ -41,8 +46,22 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """A user's access to one account: `view`, or `spend`."""
+
+    book_id: BookId
+    account_id: AccountId
+    user_id: UserId
+    access: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
-    """An account and its balance: `available` is None where there is no floor."""
+    """An account and its balance.
+
+    `available` is None where there is no floor, `version` where there are several slots.
+    """
 
     id: AccountId
     book_id: BookId
@@ -61,17 +80,92 @@ class Account:
     posted: int
     held: int
     available: int | None
+    version: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountGroup:
+    """Accounts that must hold `min_total` together, each of which may have less."""
+
+    id: GroupId
+    book_id: BookId
+    name: str
+    min_total: int
+    account_ids: tuple[AccountId, ...]
     version: int
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Value dates on which nothing may be booked, both days included."""
+
+    book_id: BookId
+    from_date: date
+    to_date: date
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Money set aside: `amount`, of which this much is `captured` and this much `released`."""
+
+    id: HoldId
+    book_id: BookId
+    account_id: AccountId
+    to_account_id: AccountId
+    amount: int
+    captured: int
+    released: int
+    expires_at: datetime | None
+    state: str
+    description: str | None
+    metadata: Mapping[str, Any] = field(hash=False)
+    created_by: UserId | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class EntryInput:
+    """One line of a posting: what the account gets, in minor units; negative is taken from it."""
+
+    account_id: UUID | str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionInput:
+    """One item of a batch."""
+
+    entries: Sequence[EntryInput]
+    idempotency_key: str | None = None
+    effective_on: date | None = None
+    description: str | None = None
+    external_id: str | None = None
+    metadata: Mapping[str, Any] | None = field(default=None, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What must hold of an account right before a posting; at least one of the three."""
+
+    account_id: UUID | str
+    version: int | None = None
+    available_gte: int | None = None
+    posted_eq: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """An account's balance: posted, held, and what may still be taken."""
+    """An account's balance: posted, held, and what may still be taken.
+
+    Of a past one only `posted` is known, and by `as_of` its `version`.
+    """
 
     account_id: AccountId
     currency: str
     posted: int
-    held: int
+    held: int | None
     available: int | None
     version: int | None
 
@@ -88,7 +182,10 @@ class ReceiptEntry:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A posting that happened; `replayed` says that an earlier call with this key made it."""
+    """A posting that happened; `replayed` says that an earlier call with this key made it.
+
+    Of a dry run, what would happen: it has no `transaction_id`.
+    """
 
     transaction_id: TransactionId | None
     book_id: BookId
@@ -98,6 +195,25 @@ class Receipt:
     replayed: bool
     dry_run: bool
     entries: tuple[ReceiptEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PostingResult:
+    """What became of one item of a batch: a receipt, or the code and facts of its refusal."""
+
+    ordinal: int
+    receipt: Receipt | None
+    error_code: str | None
+    error_details: Mapping[str, Any] | None = field(hash=False)
+
+    @property
+    def error(self) -> LedgerError | None:
+        """The refusal as the exception that the item alone would have raised; None: posted."""
+        if self.error_code is None:
+            return None
+        kind = LedgerError.by_code.get(self.error_code, LedgerError)
+        message = f"item {self.ordinal} was refused: {self.error_code}"
+        return kind(message, code=self.error_code, details=json.dumps(self.error_details or {}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +241,39 @@ class Statement:
     opening: int
     closing: int
     lines: tuple[RegisterLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A transaction in the feed; `cursor` is where the feed goes on after it."""
+
+    cursor: str
+    transaction_id: TransactionId
+    kind: str
+    posted_at: datetime
+    effective_on: date
+    entries: tuple[ReceiptEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChainHead:
+    """The last entry of an account and slot: its number, and its SHA-256 in hexadecimal."""
+
+    account_id: AccountId
+    slot: int
+    version: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """All chains of a book at one moment; `root` is the Merkle root over the heads."""
+
+    book_id: BookId
+    taken_at: datetime
+    entries: int
+    root: str
+    heads: tuple[ChainHead, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +315,8 @@ class Entry:
     amount: int
     balance_after: int
     booked_at: datetime
+    effective_on: date
+    hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,14 +338,28 @@ def columns(model: type[Any]) -> tuple[str, ...]:
     return tuple(each.name for each in fields(model))
 
 
+def plain(value: Any) -> Any:
+    """Return an argument as JSON: inputs become objects without their None, ids and times text."""
+    if is_dataclass(value):
+        named = {each.name: plain(getattr(value, each.name)) for each in fields(value)}
+        return {name: each for name, each in named.items() if each is not None}
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value) if isinstance(value, UUID) else value
+
+
 def parse(model: type[Model], data: object) -> Model:
-    """Return the model of a JSON object.
+    """Return the model of a JSON object; of a number or a text, itself.
 
     Fields that this release does not know are ignored: a newer ledger may have more.
 
     Raises:
         ValueError: A field is missing or of another type; an amount with a point is.
     """
+    if not is_dataclass(model):
+        return cast(Model, _converter(model)(data))
     if not isinstance(data, dict):
         raise ValueError(f"{model.__name__}: expected an object, got {data!r}")
     values: dict[str, Any] = {}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 
-__all__ = ["MAX_AMOUNT", "format", "normal_balance", "parse"]
+__all__ = ["MAX_AMOUNT", "exchange_amount", "format", "normal_balance", "parse"]
 
 MAX_AMOUNT = 2**53 - 1
 _DECIMAL = re.compile(r"([+-]?)(\d+)(?:\.(\d+))?", re.ASCII)
@@ -66,3 +67,32 @@ def normal_balance(amount: int, account_type: str) -> int:
     if account_type in _NORMALLY_POSITIVE:
         return amount
     raise ValueError(f"{account_type!r} is not an account type")
+
+
+def exchange_amount(amount: int, rate: Decimal, *, sell_exponent: int, buy_exponent: int) -> int:
+    """Return what an amount buys in another currency, rounded down.
+
+    There and back, at rates whose product is at most 1, it never gives more than it took.
+
+    Args:
+        amount: Minor units of the currency that is sold, not negative.
+        rate: Units of the bought currency for one unit of the sold: 1.0876 USD for one EUR.
+        sell_exponent: Places of the currency that is sold.
+        buy_exponent: Places of the currency that is bought.
+
+    Raises:
+        ValueError: The amount is negative, the rate not a positive number, or one of the two
+            amounts beyond 2^53-1.
+        TypeError: The amount is no int, or the rate no Decimal.
+    """
+    if type(amount) is not int or not isinstance(rate, Decimal):
+        raise TypeError(f"expected an int and a Decimal, got {amount!r} and {rate!r}")
+    if not 0 <= amount <= MAX_AMOUNT:
+        raise ValueError(f"{amount} is not from 0 to {MAX_AMOUNT}")
+    if not rate.is_finite() or rate <= 0 or abs(rate.adjusted()) > 40:
+        raise ValueError(f"{rate} is not a rate")
+    numerator, denominator = rate.as_integer_ratio()
+    bought: int = amount * numerator * 10**buy_exponent // (denominator * 10**sell_exponent)
+    if bought > MAX_AMOUNT:
+        raise ValueError(f"{bought} is beyond {MAX_AMOUNT}")
+    return bought

@@ -34,7 +34,8 @@ comment on function ledger.find_transaction is
 $$Return the receipt of the transaction that used an idempotency key.
 
 Settles what became of a call whose answer was lost: transaction_not_found means that nothing was
-posted by a call that has ended. Viewers and up.$$;
+posted by a call that has ended, or that you may not see it. Viewers and up; holders where one of
+their accounts is touched.$$;
 
 revoke execute on function ledger.find_transaction from public, anon, authenticated, service_role;
 grant execute on function ledger.find_transaction to authenticated, service_role;

@@ -15,7 +15,8 @@ create or replace function ledger.open_account(
     payable boolean default false,
     external_id text default null,
     metadata jsonb default '{}',
-    id uuid default null
+    id uuid default null,
+    slots integer default 1
 )
 returns ledger.accounts
 language sql
@@ -28,7 +29,8 @@ as $$
     select ledger_private.open_account(
         open_account.book_id, open_account.name, open_account.type, open_account.currency,
         open_account.code, open_account.min_balance, open_account.max_balance,
-        open_account.payable, open_account.external_id, open_account.metadata, open_account.id
+        open_account.payable, open_account.external_id, open_account.metadata, open_account.id,
+        open_account.slots
     );
 $$;
 
@@ -38,7 +40,9 @@ $$Open an account in a book.
 type: asset, liability, income, expense or equity. code: a path such as assets:bank:checking,
 unique in the book. min_balance and max_balance: floor and ceiling in minor units; a missing or
 null floor is 0 for an asset and none for the others, see set_balance_limits for an asset without
-floor. id: the caller's own, so that a repeat returns the account of the first call. Editors and
+floor. id: the caller's own, so that a repeat returns the account of the first call. slots: up to 64
+for an account with neither floor nor ceiling (so not an asset) that very many postings meet: they
+then write different rows, and receipts have no version and no running balance for it. Editors and
 owners.$$;
 
 revoke execute on function ledger.open_account from public, anon, authenticated, service_role;

@@ -21,7 +21,8 @@ $$;
 comment on function ledger.remove_member is
 $$Take a user out of a book and return what she was.
 
-What she posted stays. Owners only; the last owner stays.$$;
+What she posted stays; the accounts that she held are hers no more. Owners only; the last owner
+stays.$$;
 
 revoke execute on function ledger.remove_member from public, anon, authenticated, service_role;
 grant execute on function ledger.remove_member to authenticated, service_role;

@@ -23,8 +23,9 @@ $$;
 comment on function ledger.set_member is
 $$Give a user a role in a book, or change it.
 
-role: viewer (reads), editor (also posts and opens accounts) or owner (also manages members,
-limits and frozen accounts). Owners only; the last owner stays.$$;
+role: viewer (reads), editor (also posts and opens accounts), owner (also manages members, holders,
+limits, groups and periods) or holder (sees and uses only the accounts that set_holder gives her;
+with another role she has none of them any more). Owners only; the last owner stays.$$;
 
 revoke execute on function ledger.set_member from public, anon, authenticated, service_role;
 grant execute on function ledger.set_member to authenticated, service_role;

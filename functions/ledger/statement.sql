@@ -32,7 +32,7 @@ comment on function ledger.statement is
 $$Return the statement of an account for value dates from_date to to_date, both included.
 
 Lines stand in value-date order with balances that run from opening to closing, in minor units.
-Viewers and up.$$;
+Viewers and up, and who holds the account.$$;
 
 revoke execute on function ledger.statement from public, anon, authenticated, service_role;
 grant execute on function ledger.statement to authenticated, service_role;

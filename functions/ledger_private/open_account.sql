@@ -14,7 +14,8 @@ create or replace function ledger_private.open_account(
     payable boolean,
     external_id text,
     metadata jsonb,
-    id uuid
+    id uuid,
+    slots integer
 )
 returns ledger.accounts
 language plpgsql
@@ -54,6 +55,20 @@ begin
         'at least 0: a new account is empty'
     );
 
+    perform ledger_private.check_argument(
+        'slots',
+        coalesce(
+            open_account.slots = 1
+            or (
+                open_account.slots between 2 and 64
+                and v_floor is null
+                and open_account.max_balance is null
+            ),
+            false
+        ),
+        '1, or up to 64 for an account with neither floor nor ceiling'
+    );
+
     perform ledger_private.enter_book(open_account.book_id, 'editor');
     v_hash := ledger_private.request_hash('open_account', jsonb_build_object(
         'name', open_account.name,
@@ -64,24 +79,28 @@ begin
         'max_balance', open_account.max_balance,
         'payable', nullif(open_account.payable, false),
         'external_id', open_account.external_id,
-        'metadata', nullif(open_account.metadata, '{}')::text
+        'metadata', nullif(open_account.metadata, '{}')::text,
+        'slots', nullif(open_account.slots, 1)
     ));
 
     begin
         insert into ledger_private.accounts (
-            book_id, id, code, name, type, currency, min_balance, max_balance, payable,
-            external_id, metadata, request_hash
+            book_id, id, code, name, type, currency, payable, external_id, metadata, request_hash
         )
         values (
             open_account.book_id, v_id, open_account.code, open_account.name, open_account.type,
-            open_account.currency, v_floor, open_account.max_balance,
-            coalesce(open_account.payable, false), open_account.external_id,
-            coalesce(open_account.metadata, '{}'), v_hash
+            open_account.currency, coalesce(open_account.payable, false),
+            open_account.external_id, coalesce(open_account.metadata, '{}'), v_hash
         )
         on conflict on constraint accounts_pkey do nothing;
         if found then
-            insert into ledger_private.balances (book_id, account_id)
-            values (open_account.book_id, v_id);
+            insert into ledger_private.balances (
+                book_id, account_id, slot, slots, currency, min_balance, max_balance
+            )
+            select
+                open_account.book_id, v_id, g.slot, open_account.slots, open_account.currency,
+                v_floor, open_account.max_balance
+            from generate_series(0, open_account.slots - 1) as g (slot);
         end if;
     exception
         when unique_violation then

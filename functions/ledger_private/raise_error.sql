@@ -1,7 +1,6 @@
 -- ledger_private.raise_error: the one way an error leaves the ledger.
 --
--- PostgREST takes sqlstate PGRST apart into an HTTP status, headers and a body; a SQL caller finds
--- the same JSON in the message. An unknown code is a defect of ours and says so.
+-- An unknown code is a defect of ours and says so.
 
 create or replace function ledger_private.raise_error(code text, details jsonb default '{}')
 returns void
@@ -17,18 +16,7 @@ begin
     from ledger_private.error_catalogue as c
     where c.code = raise_error.code;
 
-    raise sqlstate 'PGRST' using
-        message = json_build_object(
-            'code', v_error.code,
-            'message', v_error.message,
-            'details', raise_error.details::text,
-            'hint', v_error.hint
-        )::text,
-        detail = json_build_object(
-            'status', v_error.http_status,
-            'headers',
-            case when v_error.retryable then '{"Retry-After": "1"}' else '{}' end::json
-        )::text;
+    perform ledger_private.raise_row(v_error, raise_error.details);
 end;
 $$;
 

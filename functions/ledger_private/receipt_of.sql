@@ -14,10 +14,10 @@ as $$
     select
         t.id, t.book_id, t.kind, t.posted_at, t.effective_on, true, false,
         array(
-            select row(e.account_id, e.amount, e.balance_after, e.version)::ledger.receipt_entry
-            from ledger_private.entries as e
-            where e.book_id = t.book_id and e.transaction_id = t.id
-            order by e.leg
+            select l.line
+            from ledger_private.receipt_lines as l
+            where l.book_id = t.book_id and l.transaction_id = t.id
+            order by l.leg
         )
     from ledger_private.transactions as t
     where t.book_id = receipt_of.book_id and t.id = receipt_of.transaction_id;

@@ -18,16 +18,16 @@ declare
 begin
     select n.transaction_id into v_transaction_id
     from new_entries as n
-    left join lateral (
-        select a.currency, t.xid
-        from ledger_private.accounts as a
-        inner join ledger_private.transactions as t on t.book_id = a.book_id
-        where a.book_id = n.book_id and a.id = n.account_id and t.id = n.transaction_id
-        -- Keeps the lookup as it is written: two index probes a line, never a join of tables.
-        offset 0
-    ) as p on true
-    group by n.book_id, n.transaction_id, p.currency
-    having sum(n.amount) <> 0 or bool_or(p.xid is distinct from pg_current_xact_id())
+    group by n.book_id, n.transaction_id, n.currency
+    having
+        sum(n.amount) <> 0
+        or not exists (
+            select from ledger_private.transactions as t
+            where
+                t.book_id = n.book_id
+                and t.id = n.transaction_id
+                and t.xid = pg_current_xact_id()
+        )
     limit 1;
 
     if found then

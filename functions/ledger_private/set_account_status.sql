@@ -29,9 +29,10 @@ begin
         );
     end if;
 
-    update ledger_private.accounts as a
+    update ledger_private.balances as b
     set status = set_account_status.status
-    where a.book_id = set_account_status.book_id and a.id = set_account_status.account_id;
+    where
+        b.book_id = set_account_status.book_id and b.account_id = set_account_status.account_id;
     return ledger_private.find_account(set_account_status.book_id, set_account_status.account_id);
 end;
 $$;

@@ -26,6 +26,12 @@ begin
         set_balance_limits.book_id, set_balance_limits.account_id
     );
 
+    perform ledger_private.check_argument(
+        'min_balance',
+        v_account.slots = 1
+        or num_nonnulls(set_balance_limits.min_balance, set_balance_limits.max_balance) = 0,
+        'null, as max_balance: an account with several slots has no limits'
+    );
     if v_account.posted - v_account.held < set_balance_limits.min_balance then
         perform ledger_private.raise_error('insufficient_funds', jsonb_build_object(
             'account_id', v_account.id,
@@ -40,9 +46,10 @@ begin
         ));
     end if;
 
-    update ledger_private.accounts as a
+    update ledger_private.balances as b
     set min_balance = set_balance_limits.min_balance, max_balance = set_balance_limits.max_balance
-    where a.book_id = set_balance_limits.book_id and a.id = set_balance_limits.account_id;
+    where
+        b.book_id = set_balance_limits.book_id and b.account_id = set_balance_limits.account_id;
     return ledger_private.find_account(set_balance_limits.book_id, set_balance_limits.account_id);
 end;
 $$;

@@ -12,7 +12,9 @@ declare
     v_member ledger.members;
 begin
     perform ledger_private.check_argument(
-        'role', set_member.role in ('owner', 'editor', 'viewer'), 'owner, editor or viewer'
+        'role',
+        set_member.role in ('owner', 'editor', 'viewer', 'holder'),
+        'owner, editor, viewer or holder'
     );
     perform ledger_private.enter_book(set_member.book_id, 'owner', exclusive => true);
 
@@ -24,6 +26,12 @@ begin
         values (set_member.book_id, set_member.user_id, set_member.role)
         on conflict on constraint book_members_pkey do update set role = excluded.role
         returning m.book_id, m.user_id, m.role, m.created_at into v_member;
+
+        delete from ledger_private.account_holders as h
+        where
+            set_member.role <> 'holder'
+            and h.book_id = set_member.book_id
+            and h.user_id = set_member.user_id;
     exception
         when foreign_key_violation or not_null_violation then
             perform ledger_private.raise_error(

@@ -1,7 +1,7 @@
 -- ledger_private.update_account: the engine behind ledger.update_account.
 --
 -- A new code takes the book's lock exclusively: two accounts that swap codes at once would wait for
--- each other.
+-- each other. So does payable: a holder's posting that has read it must end first.
 
 create or replace function ledger_private.update_account(
     book_id uuid,
@@ -24,7 +24,8 @@ begin
         update_account.metadata
     );
     perform ledger_private.enter_book(
-        update_account.book_id, 'editor', exclusive => update_account.code is not null
+        update_account.book_id, 'editor',
+        exclusive => num_nonnulls(update_account.code, update_account.payable) > 0
     );
     perform ledger_private.lock_account(update_account.book_id, update_account.account_id);
 

@@ -8,7 +8,7 @@ select
     m.created_at
 from ledger_private.book_members as m;
 
-comment on view ledger.members is 'Members of your books: role owner, editor or viewer.';
+comment on view ledger.members is 'Members of your books: role owner, editor, viewer or holder.';
 
 revoke all on table ledger.members from public, anon, authenticated, service_role;
 grant select on table ledger.members to authenticated, service_role;

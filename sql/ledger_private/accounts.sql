@@ -1,5 +1,6 @@
--- What can hold money: its type, currency, limits and state. The money itself is in balances, a
--- narrow row that every posting updates; this one changes rarely and is only read by postings.
+-- What can hold money: its names and words, type and currency. What a posting decides by (state,
+-- limits, the money itself) is in balances: the row that it locks anyway, so that it never reads a
+-- rule which has changed since.
 
 create table ledger_private.accounts (
     book_id uuid not null,
@@ -8,11 +9,7 @@ create table ledger_private.accounts (
     name text not null,
     type text not null,
     currency text not null,
-    min_balance ledger_private.minor_units,
-    max_balance ledger_private.minor_units,
     payable boolean not null default false,
-    slots smallint not null default 1,
-    status text not null default 'open',
     external_id text,
     metadata jsonb not null default '{}',
     created_at timestamptz not null default clock_timestamp(),
@@ -28,9 +25,6 @@ create table ledger_private.accounts (
     constraint accounts_type_known check (
         type in ('asset', 'liability', 'income', 'expense', 'equity')
     ),
-    constraint accounts_status_known check (status in ('open', 'frozen', 'closed')),
-    constraint accounts_limits_in_order check (min_balance <= max_balance),
-    constraint accounts_one_slot check (slots = 1),
     constraint accounts_external_id_length check (octet_length(external_id) between 1 and 255),
     constraint accounts_metadata_is_object check (
         jsonb_typeof(metadata) = 'object' and octet_length(metadata::text) <= 16384
@@ -52,21 +46,24 @@ for each statement execute function ledger_private.refuse_change();
 
 alter table ledger_private.accounts enable row level security;
 create policy accounts_of_members on ledger_private.accounts for select to authenticated
-using (book_id = any((select ledger_private.my_books())::uuid[]));
+using (
+    book_id = any((select ledger_private.my_books())::uuid[])
+    or (book_id, id) in (
+        select
+            h.book_id,
+            h.account_id
+        from ledger_private.my_accounts() as h
+    )
+);
 
 revoke all on table ledger_private.accounts from public, anon, authenticated, service_role;
 grant select on table ledger_private.accounts to authenticated, service_role;
 
 comment on table ledger_private.accounts is
-'Accounts: type, currency, limits, state. Balances stand apart.';
+'Accounts: names, type, currency. State, limits and money stand in balances.';
 comment on column ledger_private.accounts.code is
 'Path such as assets:bank:checking; unique in its book.';
-comment on column ledger_private.accounts.min_balance is
-'Floor of posted − held in minor units; null: none.';
-comment on column ledger_private.accounts.max_balance is
-'Ceiling of posted in minor units; null: none.';
 comment on column ledger_private.accounts.payable is
 'Whether those who hold other accounts of the book may pay into it.';
-comment on column ledger_private.accounts.slots is 'Number of balance rows.';
 comment on column ledger_private.accounts.request_hash is
 'SHA-256 of the call that made it: tells a repeat from another.';

@@ -9,6 +9,8 @@ create table ledger_private.books (
     archived_at timestamptz,
     created_at timestamptz not null default clock_timestamp(),
     request_hash bytea not null,
+    has_groups boolean not null default false,
+    has_periods boolean not null default false,
     constraint books_pkey primary key (id),
     constraint books_base_currency_fkey foreign key (base_currency)
     references ledger_private.currencies (code),
@@ -21,7 +23,7 @@ for each statement execute function ledger_private.refuse_change();
 
 alter table ledger_private.books enable row level security;
 create policy books_of_members on ledger_private.books for select to authenticated
-using (id = any((select ledger_private.my_books())::uuid[]));
+using (id = any((select ledger_private.my_memberships())::uuid[]));
 
 revoke all on table ledger_private.books from public, anon, authenticated, service_role;
 grant select on table ledger_private.books to authenticated, service_role;
@@ -29,3 +31,7 @@ grant select on table ledger_private.books to authenticated, service_role;
 comment on table ledger_private.books is 'Books: the tenants. Archived ones take no more bookings.';
 comment on column ledger_private.books.request_hash is
 'SHA-256 of the call that made it: tells a repeat from another.';
+comment on column ledger_private.books.has_groups is
+'Whether postings have to look for account groups; changes under the exclusive lock.';
+comment on column ledger_private.books.has_periods is
+'Whether postings have to look for locked periods; changes under the exclusive lock.';

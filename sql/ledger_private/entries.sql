@@ -8,6 +8,11 @@
 -- is what array_send makes of an array of bytea, behind a header of 20 bytes, for less than
 -- concatenating them costs. Words stand outside, so that they can be erased.
 --
+-- A line whose value date is not the UTC day of its booking carries it in `dated`, which is null
+-- otherwise: so the index for value dates holds only those, and the others cost nothing.
+--
+-- Its account's currency stands in the line, so that the trigger can sum without a join.
+--
 -- No foreign keys: three of them cost a third of a transfer. The engine writes parent and child in
 -- one call, parents cannot be deleted, and verify_book proves that each is there.
 
@@ -22,11 +27,18 @@ create table ledger_private.entries (
     slot smallint not null,
     leg smallint not null,
     hash bytea not null,
-    -- The register of an account, and the chain.
-    constraint entries_pkey primary key (book_id, account_id, slot, version),
+    dated date,
+    currency text not null,
+    -- The register of an account, the chain, and the balance at a moment: booked_at rises with the
+    -- version, so one index has both orders.
+    constraint entries_pkey primary key (book_id, account_id, slot, booked_at, version),
     -- The receipt of a transaction.
     constraint entries_leg_key unique (book_id, transaction_id, leg)
 );
+
+-- Statements: what was booked on another day than its value date.
+create index entries_dated_idx on ledger_private.entries (book_id, account_id, dated)
+where dated is not null;
 
 create trigger entries_sum_to_zero
 after insert on ledger_private.entries
@@ -39,7 +51,15 @@ for each statement execute function ledger_private.refuse_change();
 
 alter table ledger_private.entries enable row level security;
 create policy entries_of_members on ledger_private.entries for select to authenticated
-using (book_id = any((select ledger_private.my_books())::uuid[]));
+using (
+    book_id = any((select ledger_private.my_books())::uuid[])
+    or (book_id, account_id) in (
+        select
+            h.book_id,
+            h.account_id
+        from ledger_private.my_accounts() as h
+    )
+);
 
 revoke all on table ledger_private.entries from public, anon, authenticated, service_role;
 grant select on table ledger_private.entries to authenticated, service_role;
@@ -51,5 +71,7 @@ comment on column ledger_private.entries.leg is 'Number of the line in its trans
 comment on column ledger_private.entries.balance_after is
 'Posted balance of the account and slot after this line.';
 comment on column ledger_private.entries.booked_at is 'When it was booked: rises with the version.';
+comment on column ledger_private.entries.dated is
+'Value date, where it is not the UTC day of booked_at.';
 comment on column ledger_private.entries.hash is
 'SHA-256 of this line and the hash of the one before it.';

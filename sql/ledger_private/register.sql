@@ -5,6 +5,8 @@ create view ledger_private.register with (security_invoker = true) as
 select
     e.book_id,
     e.account_id,
+    e.slot,
+    e.dated,
     e.transaction_id,
     e.leg,
     t.kind,
@@ -14,8 +16,10 @@ select
     e.amount::bigint as amount,
     e.balance_after::bigint as balance_after,
     e.version,
-    -- Opaque to callers; the letter names the format, see ledger_private.read_cursor.
-    'v' || e.version as cursor
+    -- The entry's key in its account, as read_cursor reads it.
+    concat(
+        'e', e.slot, '-', (extract(epoch from e.booked_at) * 1000000)::bigint, '-', e.version
+    ) as cursor
 from ledger_private.entries as e
 cross join
     lateral (
@@ -28,8 +32,7 @@ cross join
         -- Keeps it one probe for each entry: under row level security, and where statistics are
         -- old, the planner may prefer to read the book's transactions for each.
         offset 0 -- noqa: AM09
-    ) as t
-where e.slot = 0;
+    ) as t;
 
 comment on view ledger_private.register is
 'Entries with their transactions, for one account at a time.';

@@ -33,8 +33,22 @@ where idempotency_key is not null;
 create index transactions_external_id_idx on ledger_private.transactions (book_id, external_id)
 where external_id is not null;
 
+-- What a partial reversal leaves to reverse.
+create index transactions_reverses_id_idx on ledger_private.transactions (book_id, reverses_id)
+where reverses_id is not null;
+
+-- changes_since: the feed, in the order in which it can be read without gaps.
+create index transactions_xid_idx on ledger_private.transactions (book_id, xid, id);
+
+-- A batch inserts its rows first, since they are the lock between duplicates, and takes back those
+-- of the items that it refuses: nobody has seen them.
 create trigger transactions_are_kept
-before delete or truncate on ledger_private.transactions
+before delete on ledger_private.transactions
+for each row when (old.xid <> pg_current_xact_id())
+execute function ledger_private.refuse_change();
+
+create trigger transactions_are_never_truncated
+before truncate on ledger_private.transactions
 for each statement execute function ledger_private.refuse_change();
 
 create trigger transactions_are_final
@@ -46,7 +60,14 @@ for each statement execute function ledger_private.refuse_change();
 
 alter table ledger_private.transactions enable row level security;
 create policy transactions_of_members on ledger_private.transactions for select to authenticated
-using (book_id = any((select ledger_private.my_books())::uuid[]));
+using (
+    book_id = any((select ledger_private.my_memberships())::uuid[])
+    and (
+        book_id = any((select ledger_private.my_books())::uuid[])
+        -- Asked only of a holder, in her own books: she sees what touches her accounts.
+        or ledger_private.touches_my_accounts(book_id, id)
+    )
+);
 
 revoke all on table ledger_private.transactions from public, anon, authenticated, service_role;
 grant select on table ledger_private.transactions to authenticated, service_role;

@@ -15,7 +15,7 @@ insert into ledger_private.error_catalogue (code, http_status, retryable, messag
 (
     'invalid_cursor', 400, false,
     'The cursor is not one that this function returned.',
-    'Pass the cursor of a line unchanged, or leave it out to begin at the newest.'
+    'Pass the cursor of a line unchanged, or leave it out to begin anew.'
 ),
 (
     'amount_out_of_range', 400, false,
@@ -55,7 +55,7 @@ insert into ledger_private.error_catalogue (code, http_status, retryable, messag
 (
     'transaction_not_found', 404, false,
     'There is no such transaction in this book, or you may not see it.',
-    'Nothing was posted under this id or key: posting is safe.'
+    'For who sees the whole book: nothing was posted under this id or key.'
 ),
 (
     'hold_not_found', 404, false,
@@ -130,7 +130,7 @@ insert into ledger_private.error_catalogue (code, http_status, retryable, messag
 (
     'unbalanced', 422, false,
     'The entries do not sum to zero in each currency.',
-    'Debits and credits of a transaction have to cancel out, in one insert.'
+    'What is taken and what is given have to cancel out in each currency.'
 ),
 (
     'same_account', 422, false,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -12,36 +13,81 @@ from tests.world import Row, Session, World
 SCHEMAS = "('ledger'::regnamespace, 'ledger_private'::regnamespace)"
 PATH = "search_path=pg_catalog, pg_temp"
 WRITING = {
-    *("create_book", "freeze_account", "open_account", "remove_member", "set_balance_limits"),
-    *("set_member", "transfer", "unfreeze_account", "update_account", "update_book"),
+    *("capture_hold", "close_account", "create_book", "create_hold", "exchange", "expire_holds"),
+    *("freeze_account", "lock_period", "open_account", "post_transaction", "post_transactions"),
+    *("release_hold", "remove_account_group", "remove_holder", "remove_member"),
+    *("reverse_transaction", "set_account_group", "set_balance_limits", "set_holder"),
+    *("set_member", "transfer", "transfer_serializable", "transfer_up_to", "unfreeze_account"),
+    *("unlock_period", "update_account", "update_book"),
 }
 READING = {
-    *("account_register", "find_transaction", "get_balance", "get_balances", "statement"),
-    "verify_book",
+    *("account_register", "changes_since", "export_checkpoint", "find_transaction", "get_balance"),
+    *("get_balances", "statement", "trial_balance", "verify_book"),
 }
+EXPECT = (
+    " expect ledger.expectation[] DEFAULT NULL::ledger.expectation[], dry_run boolean DEFAULT false"
+)
+POST = (
+    " idempotency_key text DEFAULT NULL::text, effective_on date DEFAULT NULL::date,"
+    " description text DEFAULT NULL::text, external_id text DEFAULT NULL::text,"
+    f" metadata jsonb DEFAULT NULL::jsonb,{EXPECT} -> ledger.receipt"
+)
+SIDES = "book_id uuid, from_account_id uuid, to_account_id uuid,"
+TRANSFER = f"{SIDES} amount bigint,{POST}"
+MOMENT = (
+    " as_of timestamp with time zone DEFAULT NULL::timestamp with time zone,"
+    " effective_on date DEFAULT NULL::date"
+)
 SIGNATURES = {
     "account_register": "book_id uuid, account_id uuid, page_size integer DEFAULT 100,"
     " before text DEFAULT NULL::text -> SETOF ledger.register_line",
+    "capture_hold": "book_id uuid, hold_id uuid, amount bigint DEFAULT NULL::bigint,"
+    f" final boolean DEFAULT true,{POST}",
+    "changes_since": "book_id uuid, after text DEFAULT NULL::text, page_size integer DEFAULT 100"
+    " -> SETOF ledger.change",
+    "close_account": "book_id uuid, account_id uuid, sweep_to uuid DEFAULT NULL::uuid"
+    " -> ledger.accounts",
     "create_book": "name text, base_currency text, id uuid DEFAULT NULL::uuid -> ledger.books",
+    "create_hold": "book_id uuid, account_id uuid, to_account_id uuid, amount bigint,"
+    " expires_at timestamp with time zone DEFAULT NULL::timestamp with time zone,"
+    " description text DEFAULT NULL::text, metadata jsonb DEFAULT NULL::jsonb,"
+    " id uuid DEFAULT NULL::uuid -> ledger.holds",
+    "exchange": f"{SIDES} sell_amount bigint, buy_amount bigint,{POST}",
+    "expire_holds": "book_id uuid -> integer",
+    "export_checkpoint": "book_id uuid -> ledger.checkpoint",
     "find_transaction": "book_id uuid, idempotency_key text -> ledger.receipt",
     "freeze_account": "book_id uuid, account_id uuid -> ledger.accounts",
-    "get_balance": "book_id uuid, account_id uuid -> ledger.balance",
-    "get_balances": "book_id uuid, account_ids uuid[] DEFAULT NULL::uuid[] -> SETOF ledger.balance",
+    "get_balance": f"book_id uuid, account_id uuid,{MOMENT} -> ledger.balance",
+    "get_balances": "book_id uuid, account_ids uuid[] DEFAULT NULL::uuid[],"
+    f"{MOMENT} -> SETOF ledger.balance",
+    "lock_period": "book_id uuid, from_date date, to_date date -> ledger.periods",
     "open_account": "book_id uuid, name text, type text, currency text,"
     " code text DEFAULT NULL::text, min_balance bigint DEFAULT NULL::bigint,"
     " max_balance bigint DEFAULT NULL::bigint, payable boolean DEFAULT false,"
     " external_id text DEFAULT NULL::text, metadata jsonb DEFAULT '{}'::jsonb,"
-    " id uuid DEFAULT NULL::uuid -> ledger.accounts",
+    " id uuid DEFAULT NULL::uuid, slots integer DEFAULT 1 -> ledger.accounts",
+    "post_transaction": f"book_id uuid, entries ledger.entry_input[],{POST}",
+    "post_transactions": "book_id uuid, transactions ledger.transaction_input[],"
+    f" mode text DEFAULT 'atomic'::text,{EXPECT} -> SETOF ledger.posting_result",
+    "release_hold": "book_id uuid, hold_id uuid -> ledger.holds",
+    "remove_account_group": "book_id uuid, group_id uuid -> ledger.groups",
+    "remove_holder": "book_id uuid, account_id uuid, user_id uuid -> ledger.holders",
     "remove_member": "book_id uuid, user_id uuid -> ledger.members",
+    "reverse_transaction": "book_id uuid, transaction_id uuid, amount bigint DEFAULT NULL::bigint,"
+    f"{POST}",
+    "set_account_group": "book_id uuid, name text, account_ids uuid[], min_total bigint,"
+    " group_id uuid DEFAULT NULL::uuid -> ledger.groups",
     "set_balance_limits": "book_id uuid, account_id uuid, min_balance bigint, max_balance bigint"
     " -> ledger.accounts",
+    "set_holder": "book_id uuid, account_id uuid, user_id uuid, access text -> ledger.holders",
     "set_member": "book_id uuid, user_id uuid, role text -> ledger.members",
     "statement": "book_id uuid, account_id uuid, from_date date, to_date date -> ledger.statement",
-    "transfer": "book_id uuid, from_account_id uuid, to_account_id uuid, amount bigint,"
-    " idempotency_key text DEFAULT NULL::text, effective_on date DEFAULT NULL::date,"
-    " description text DEFAULT NULL::text, external_id text DEFAULT NULL::text,"
-    " metadata jsonb DEFAULT NULL::jsonb -> ledger.receipt",
+    "transfer": TRANSFER,
+    "transfer_serializable": TRANSFER,
+    "transfer_up_to": TRANSFER,
+    "trial_balance": "book_id uuid, effective_on date DEFAULT NULL::date -> SETOF ledger.balance",
     "unfreeze_account": "book_id uuid, account_id uuid -> ledger.accounts",
+    "unlock_period": "book_id uuid, from_date date, to_date date -> ledger.periods",
     "update_account": "book_id uuid, account_id uuid, name text DEFAULT NULL::text,"
     " code text DEFAULT NULL::text, payable boolean DEFAULT NULL::boolean,"
     " external_id text DEFAULT NULL::text, metadata jsonb DEFAULT NULL::jsonb"
@@ -53,7 +99,16 @@ SIGNATURES = {
 TYPES = {
     "balance": "account_id uuid, currency text, posted bigint, held bigint, available bigint,"
     " version bigint",
+    "chain_head": "account_id uuid, slot smallint, version bigint, hash text",
+    "change": "cursor text, transaction_id uuid, kind text, posted_at timestamp with time zone,"
+    " effective_on date, entries ledger.receipt_entry[]",
     "check_result": "check_name text, ok boolean, details jsonb",
+    "checkpoint": "book_id uuid, taken_at timestamp with time zone, entries bigint, root text,"
+    " heads ledger.chain_head[]",
+    "entry_input": "account_id uuid, amount bigint",
+    "expectation": "account_id uuid, version bigint, available_gte bigint, posted_eq bigint",
+    "posting_result": "ordinal integer, receipt ledger.receipt, error_code text,"
+    " error_details jsonb",
     "receipt": "transaction_id uuid, book_id uuid, kind text, posted_at timestamp with time zone,"
     " effective_on date, replayed boolean, dry_run boolean, entries ledger.receipt_entry[]",
     "receipt_entry": "account_id uuid, amount bigint, balance_after bigint, version bigint",
@@ -62,6 +117,8 @@ TYPES = {
     " running_balance bigint, version bigint, cursor text",
     "statement": "account_id uuid, currency text, opening bigint, closing bigint,"
     " lines ledger.register_line[]",
+    "transaction_input": "entries ledger.entry_input[], idempotency_key text, effective_on date,"
+    " description text, external_id text, metadata jsonb",
 }
 
 
@@ -113,7 +170,8 @@ def test_isolation_is_declared_for_what_writes_and_reads_are_stable(catalog: Ses
     for name, function in _functions(catalog, "ledger").items():
         settings = set(function["settings"])
         if name in WRITING:
-            isolation = "default_transaction_isolation=read committed"
+            level = "serializable" if name == "transfer_serializable" else "read committed"
+            isolation = f"default_transaction_isolation={level}"
             assert settings == {PATH, isolation, "lock_timeout=3s"}, name
             assert function["volatility"] == "v", name
         else:
@@ -128,12 +186,23 @@ def test_functions_of_the_api_are_invoker_and_those_of_the_engine_are_not_expose
     engine = _functions(catalog, "ledger_private")
     assert not any(function["definer"] for function in exposed.values())
     assert {name for name, function in engine.items() if function["definer"]} == {
-        *("create_book", "my_books", "open_account", "post_transfer", "raise_error"),
-        *("refuse_change", "remove_member", "require_zero_sum", "set_account_status"),
-        *("set_balance_limits", "set_member", "update_account", "update_book"),
+        *("capture_hold", "close_account", "create_book", "create_hold", "exchange"),
+        *(
+            "expire_holds",
+            "lock_period",
+            "my_accounts",
+            "my_books",
+            "my_memberships",
+            "open_account",
+        ),
+        *("post_items", "post_serializable", "post_transfer", "raise_error", "refuse_change"),
+        *("release_hold", "remove_account_group", "remove_holder", "remove_member"),
+        *("require_zero_sum", "reverse_transaction", "set_account_group", "set_account_status"),
+        *("set_balance_limits", "set_holder", "set_member", "touches_my_accounts"),
+        *("unlock_period", "update_account", "update_book", "verify_book"),
     }
-    for function in (*exposed.values(), *engine.values()):
-        assert function["kind"] == "f"
+    assert {function["kind"] for function in (*exposed.values(), *engine.values())} == {"f"}
+    for function in exposed.values():
         assert not function["has_modes"], function["name"]
         assert function["returns"] not in ("json", "jsonb", "record"), function["name"]
 
@@ -152,7 +221,7 @@ def test_every_table_has_row_level_security_that_asks_once_a_statement(catalog: 
         f" where relnamespace in {SCHEMAS} and relkind in ('r', 'p')"
     )
     assert {row["relname"] for row in tables if row["on"]} == {row["relname"] for row in tables}
-    assert len(tables) == 8
+    assert len(tables) == 14
     policies = catalog.query(
         f"""
         select c.relname, p.polcmd::text as command, p.polpermissive as permissive,
@@ -163,10 +232,19 @@ def test_every_table_has_row_level_security_that_asks_once_a_statement(catalog: 
         """
     )
     shown = {row["relname"]: row["shown"] for row in policies}
-    assert len(shown) == len(policies) == 7
+    assert len(shown) == len(policies) == 13
     assert shown.pop("currencies") == "true"
+    assert "= ANY (( SELECT ledger_private.my_memberships()" in shown.pop("books")
     for expression in shown.values():
         assert "( SELECT ledger_private.my_books()" in expression
+    # Asked row by row, and only where the book is not one that she sees whole.
+    by_row = {
+        table: set(re.findall(r"OR ledger_private\.(\w+)\(", expression))
+        for table, expression in shown.items()
+    }
+    assert {table: asked for table, asked in by_row.items() if asked} == {
+        "transactions": {"touches_my_accounts"},
+    }
     for row in policies:
         assert (row["command"], row["permissive"], row["reads_only"]) == ("r", True, True)
         assert row["roles"] == ["authenticated"]
@@ -177,7 +255,10 @@ def test_every_view_runs_as_its_caller(catalog: Session) -> None:
         f"select relname, reloptions from pg_class"
         f" where relnamespace in {SCHEMAS} and relkind in ('v', 'm')"
     )
-    names = {"books", "members", "accounts", "transactions", "entries", "currencies", "register"}
+    names = {
+        *("accounts", "books", "currencies", "entries", "groups", "holders", "holds", "members"),
+        *("periods", "receipt_lines", "register", "transactions"),
+    }
     assert {row["relname"] for row in views} == names
     assert [row["reloptions"] for row in views] == [["security_invoker=true"]] * len(names)
 

@@ -93,6 +93,8 @@ def entry(number: int, account: AccountId, amount: int) -> Entry:
         amount=amount,
         balance_after=amount,
         booked_at=NOW,
+        effective_on=NOW.date(),
+        hash="00" * 32,
     )
 
 

@@ -15,7 +15,8 @@ SHARED = {"errors", "models", "money", "retry"}
 CLIENTS = SHARED | {"transports", "_async", "_sync", "tillroll"}
 STACK = CLIENTS | {"assets", "server", "migrate"}
 MAY_USE: dict[str, set[str]] = {
-    **{alone: set() for alone in ("errors", "models", "money", "retry", "server", "assets")},
+    **{alone: set() for alone in ("errors", "money", "retry", "server", "assets", "verify")},
+    "models": {"errors"},  # a refused item of a batch is one
     "migrate": {"server"},
     "transports": SHARED,
     "_async": SHARED | {"transports"},
@@ -23,7 +24,7 @@ MAY_USE: dict[str, set[str]] = {
     "tillroll": CLIENTS,
     "local": STACK,
     "races": STACK,
-    "cli": STACK | {"local", "races"},
+    "cli": STACK | {"local", "races", "verify"},
 }
 
 

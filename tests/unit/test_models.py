@@ -7,7 +7,17 @@ from uuid import UUID
 
 import pytest
 
-from tillroll import Account, Balance, Receipt, models
+from tillroll import (
+    Account,
+    Balance,
+    EntryInput,
+    GroupFloor,
+    LedgerError,
+    PostingResult,
+    Receipt,
+    TransactionInput,
+    models,
+)
 
 ID = "01920000-0000-7000-8000-000000000001"
 RECEIPT: dict[str, Any] = {
@@ -80,3 +90,35 @@ def test_a_missing_field_is_refused_and_an_unknown_one_ignored() -> None:
         models.parse(Balance, {k: v for k, v in BALANCE.items() if k != "held"})
     with pytest.raises(ValueError):
         models.parse(Balance, "not an object")
+
+
+def test_a_refused_item_is_the_error_that_it_would_have_raised() -> None:
+    refused = {"ordinal": 2, "receipt": None, "error_code": "group_floor"}
+    error = models.parse(PostingResult, {**refused, "error_details": {"available": 7}}).error
+    assert type(error) is GroupFloor
+    assert error.details == {"available": 7}
+    later = models.parse(PostingResult, {**refused, "error_code": "new", "error_details": None})
+    assert type(later.error) is LedgerError
+    assert (later.error.code, later.error.details) == ("new", {})
+    posted = {"ordinal": 1, "receipt": RECEIPT, "error_code": None, "error_details": None}
+    assert models.parse(PostingResult, posted).error is None
+
+
+def test_an_input_is_json_without_what_is_not_given() -> None:
+    words = TransactionInput(
+        (EntryInput(UUID(ID), -5),), effective_on=date(2026, 1, 2), metadata={"kept": None}
+    )
+    assert models.plain([words]) == [
+        {
+            "entries": [{"account_id": ID, "amount": -5}],
+            "effective_on": "2026-01-02",
+            "metadata": {"kept": None},
+        }
+    ]
+    assert models.plain(datetime(2026, 1, 2, tzinfo=UTC)) == "2026-01-02T00:00:00+00:00"
+
+
+def test_a_number_alone_is_a_result_too() -> None:
+    assert models.parse(int, 3) == 3
+    with pytest.raises(ValueError):
+        models.parse(int, "3")

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_DOWN, Context, Decimal
+from fractions import Fraction
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tillroll import money
@@ -90,3 +91,58 @@ def test_what_is_normally_negative_is_shown_positive() -> None:
     assert shown == {"asset": -500, "expense": -500, "liability": 500, "income": 500, "equity": 500}
     with pytest.raises(ValueError):
         money.normal_balance(1, "assets")
+
+
+rates = st.decimals("1e-9", "1e9", places=9, allow_nan=False)
+
+
+@given(st.integers(0, 10**9), rates, exponents, exponents)
+def test_what_is_bought_is_rounded_down(amount: int, rate: Decimal, sell: int, buy: int) -> None:
+    exact = Fraction(amount) * Fraction(rate) * Fraction(10) ** (buy - sell)
+    if exact > money.MAX_AMOUNT:
+        with pytest.raises(ValueError):
+            money.exchange_amount(amount, rate, sell_exponent=sell, buy_exponent=buy)
+    else:
+        bought = money.exchange_amount(amount, rate, sell_exponent=sell, buy_exponent=buy)
+        assert bought <= exact < bought + 1
+
+
+@given(st.integers(0, 10**12), st.decimals("1e-3", "1e3", places=9), exponents, exponents)
+def test_there_and_back_never_makes_money(amount: int, rate: Decimal, sell: int, buy: int) -> None:
+    back = Context(prec=28, rounding=ROUND_DOWN).divide(Decimal(1), rate)
+    try:
+        bought = money.exchange_amount(amount, rate, sell_exponent=sell, buy_exponent=buy)
+        returned = money.exchange_amount(bought, back, sell_exponent=buy, buy_exponent=sell)
+    except ValueError:
+        assume(False)
+    assert returned <= amount
+
+
+def test_places_of_both_currencies_count() -> None:
+    rate = Decimal("162.35")
+    assert money.exchange_amount(100_00, rate, sell_exponent=2, buy_exponent=0) == 16_235
+    assert money.exchange_amount(99, rate, sell_exponent=2, buy_exponent=0) == 160
+    assert money.exchange_amount(1, Decimal("0.0061"), sell_exponent=0, buy_exponent=2) == 0
+
+
+@pytest.mark.parametrize(
+    ("amount", "rate", "error"),
+    [
+        (-1, Decimal(1), ValueError),
+        (money.MAX_AMOUNT + 1, Decimal("0.1"), ValueError),
+        (money.MAX_AMOUNT, Decimal("1.1"), ValueError),
+        (1, Decimal(0), ValueError),
+        (1, Decimal("-1"), ValueError),
+        (1, Decimal("NaN"), ValueError),
+        (1, Decimal("Infinity"), ValueError),
+        (1, Decimal("1e-999999"), ValueError),
+        (1, 1.1, TypeError),
+        (1.0, Decimal(1), TypeError),
+        (True, Decimal(1), TypeError),
+    ],
+)
+def test_what_is_no_amount_or_no_rate_buys_nothing(
+    amount: int, rate: Decimal, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        money.exchange_amount(amount, rate, sell_exponent=2, buy_exponent=2)

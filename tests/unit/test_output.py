@@ -13,7 +13,7 @@ import typer
 from typer.testing import CliRunner
 
 from tillroll.cli.app import app
-from tillroll.cli.output import Failure, failures, jsonable, write_table
+from tillroll.cli.output import Failure, failures, jsonable, say, write_json, write_table
 
 
 @dataclass(frozen=True)
@@ -80,3 +80,37 @@ def test_the_version_is_the_packages() -> None:
 
 def test_a_command_that_is_not_there_is_a_usage_error() -> None:
     assert CliRunner().invoke(app, ["nonsense"]).exit_code == 2
+
+
+EVIL = "\x1b[2Ja\nb\rc\x00d\x7fe\x9bf\u2028g"
+HARMLESS = r"\x1b[2Ja\nb\rc\x00d\x7fe\x9bf\u2028g"
+
+
+def test_control_characters_in_a_table_are_shown_escaped(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_table(("one", "two"), [(EVIL, "Zoë ✓")])
+    assert capsys.readouterr().out.split("\n")[1].split("  ")[0] == HARMLESS
+
+
+def test_control_characters_in_a_failure_are_shown_escaped_and_kept_in_json(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(typer.Exit), failures(True, nothing):
+        raise Failure(EVIL, fix=EVIL, note=EVIL)
+    told = capsys.readouterr()
+    assert told.err == f"error: {HARMLESS}\n  {HARMLESS}\n  fix: {HARMLESS}\n"
+    assert json.loads(told.out)["error"]["message"] == EVIL
+
+
+def test_what_is_said_keeps_its_lines_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    say("one\ntwo\x1b[2J")
+    assert capsys.readouterr().err == "one\ntwo\\x1b[2J\n"
+    with pytest.raises(typer.Exit), failures(False, nothing):
+        raise Failure("one\ntwo\x9b", lines=True)
+    assert capsys.readouterr().err == "error: one\ntwo\\x9b\n"
+
+
+def test_json_has_texts_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    write_json({"name": EVIL})
+    assert json.loads(capsys.readouterr().out) == {"name": EVIL}

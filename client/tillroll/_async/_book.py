@@ -2,45 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from datetime import date
-from typing import Any
 from uuid import UUID
 
-from tillroll._async._calls import AsyncCalls
-from tillroll.errors import TransactionNotFound
-from tillroll.models import (
-    Account,
-    Balance,
-    BookId,
-    BookInfo,
-    Check,
-    Entry,
-    Member,
-    Receipt,
-    RegisterLine,
-    Statement,
-    Transaction,
-)
-from tillroll.retry import uuid7
+from tillroll._async._accounts import AsyncAccounts
+from tillroll._async._holds import AsyncHolds
+from tillroll._async._posting import AsyncPosting
+from tillroll._async._reading import AsyncReading
+from tillroll.models import BookInfo, Holder, Member, Period
 
 __all__ = ["AsyncBook"]
 
 
-class AsyncBook:
+class AsyncBook(AsyncAccounts, AsyncHolds, AsyncPosting, AsyncReading):
     """A handle of one book.
 
     Every call may raise `BookNotFound`, `Forbidden` where your role is too low, `RequestFailed`,
     `Unreachable`, `Busy` when others held the locks for too long, and `OutcomeUnknown` (a write)
-    or `NoAnswer` (a read). All writes but `remove_member` are safe to repeat, and are repeated.
+    or `NoAnswer` (a read). Writes are repeated where that is safe: all but `remove_member`,
+    `remove_holder`, `remove_account_group`, `unlock_period` and `release_hold`.
+
+    What posts also takes:
+
+        idempotency_key: Yours, to survive a process restart; else one is made for this call and
+            all its retries. A dry run uses none up.
+        effective_on: The value date; None: today, by the server.
+        external_id: Your reference.
+        expect: Conditions that must hold right before the posting, under its locks.
+        dry_run: Only say what would happen: the receipt has no `transaction_id`.
+
+    and may raise `AccountNotFound`, `AccountFrozen`, `AccountClosed`, `CurrencyMismatch`,
+    `LimitExceeded` where a receiver's balance would pass its ceiling, `GroupFloor`, `PeriodLocked`,
+    `VersionConflict` where an expectation does not hold, `IdempotencyMismatch` where the key was
+    used for another posting.
 
     Attributes:
         id: The book's id.
     """
-
-    def __init__(self, id: BookId, calls: AsyncCalls) -> None:
-        self.id = id
-        self._calls = calls
 
     async def update_book(
         self, *, name: str | None = None, archived: bool | None = None
@@ -50,23 +49,20 @@ class AsyncBook:
         Raises:
             InvalidArgument: The name is empty or too long.
         """
-        return await self._calls.write(
-            BookInfo, "update_book", **self._given(name=name, archived=archived)
-        )
+        return await self._write(BookInfo, "update_book", locals())
 
     async def set_member(self, *, user_id: UUID | str, role: str) -> Member:
         """Let a user into the book, or change her role.
 
         Args:
-            role: owner, editor or viewer.
+            role: owner, editor, viewer or holder: who sees and uses only the accounts that
+                `set_holder` gives her.
 
         Raises:
             UserNotFound: There is no such user.
             LastOwner: The book would be left without an owner.
         """
-        return await self._calls.write(
-            Member, "set_member", book_id=self.id, user_id=user_id, role=role
-        )
+        return await self._write(Member, "set_member", locals())
 
     async def remove_member(self, *, user_id: UUID | str) -> Member:
         """Take a user's role away.
@@ -76,267 +72,7 @@ class AsyncBook:
             LastOwner: The book would be left without an owner.
             OutcomeUnknown: No answer came; it is not repeated, since that would find no member.
         """
-        return await self._calls.write(
-            Member, "remove_member", repeatable=False, book_id=self.id, user_id=user_id
-        )
-
-    async def open_account(
-        self,
-        *,
-        name: str,
-        type: str,
-        currency: str,
-        code: str | None = None,
-        min_balance: int | None = None,
-        max_balance: int | None = None,
-        payable: bool = False,
-        external_id: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        id: UUID | str | None = None,
-    ) -> Account:
-        """Open an account.
-
-        Args:
-            type: asset, liability, income, expense or equity.
-            currency: A code such as EUR; fixed for ever.
-            code: A path such as `assets:bank:checking`, unique in the book.
-            min_balance: The floor in minor units; None: 0 for an asset, else no floor. For an asset
-                without a floor call `set_balance_limits` afterwards.
-            max_balance: The ceiling in minor units; None: no ceiling.
-            payable: Those who hold accounts in the book may pay into it.
-            external_id: Your reference.
-            id: Yours, to survive a process restart; else one is made for this call and its retries.
-
-        Raises:
-            DuplicateCode: Another account of the book has the code.
-            InvalidArgument: One of the texts, the type, the currency or the limits is not valid.
-            IdempotencyMismatch: The id is in use, with other arguments.
-        """
-        id = uuid7() if id is None else id
-        return await self._calls.write(
-            Account,
-            "open_account",
-            key=id,
-            **self._given(
-                name=name,
-                type=type,
-                currency=currency,
-                code=code,
-                min_balance=min_balance,
-                max_balance=max_balance,
-                payable=payable or None,
-                external_id=external_id,
-                metadata=metadata,
-                id=id,
-            ),
-        )
-
-    async def update_account(
-        self,
-        *,
-        account_id: UUID | str,
-        name: str | None = None,
-        code: str | None = None,
-        payable: bool | None = None,
-        external_id: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> Account:
-        """Change an account's words; what is None stays.
-
-        Raises:
-            AccountNotFound: There is no such account for you.
-            DuplicateCode: Another account of the book has the code.
-        """
-        return await self._calls.write(
-            Account,
-            "update_account",
-            **self._given(
-                account_id=account_id,
-                name=name,
-                code=code,
-                payable=payable,
-                external_id=external_id,
-                metadata=metadata,
-            ),
-        )
-
-    async def set_balance_limits(
-        self, *, account_id: UUID | str, min_balance: int | None, max_balance: int | None
-    ) -> Account:
-        """Set an account's floor and ceiling.
-
-        Args:
-            min_balance: Minor units; None: no floor.
-            max_balance: Minor units; None: no ceiling.
-
-        Raises:
-            AccountNotFound: There is no such account for you.
-            InvalidArgument: The floor is above the ceiling.
-            InsufficientFunds: The balance is below the floor.
-            LimitExceeded: The balance is above the ceiling.
-        """
-        return await self._calls.write(
-            Account,
-            "set_balance_limits",
-            book_id=self.id,
-            account_id=account_id,
-            min_balance=min_balance,
-            max_balance=max_balance,
-        )
-
-    async def freeze_account(self, *, account_id: UUID | str) -> Account:
-        """Let an account neither give nor receive.
-
-        Raises:
-            AccountNotFound: There is no such account for you.
-        """
-        return await self._calls.write(
-            Account, "freeze_account", book_id=self.id, account_id=account_id
-        )
-
-    async def unfreeze_account(self, *, account_id: UUID | str) -> Account:
-        """Let a frozen account give and receive again.
-
-        Raises:
-            AccountNotFound: There is no such account for you.
-        """
-        return await self._calls.write(
-            Account, "unfreeze_account", book_id=self.id, account_id=account_id
-        )
-
-    async def transfer(
-        self,
-        *,
-        from_account_id: UUID | str,
-        to_account_id: UUID | str,
-        amount: int,
-        idempotency_key: str | None = None,
-        effective_on: date | None = None,
-        description: str | None = None,
-        external_id: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> Receipt:
-        """Move money from one account to another.
-
-        Args:
-            amount: Minor units of the accounts' currency: 1234 is 12.34 USD.
-            idempotency_key: Yours, to survive a process restart; else one is made for this call and
-                all its retries.
-            effective_on: The value date; None: today, by the server.
-            external_id: Your reference.
-
-        Raises:
-            InsufficientFunds: The giver's available balance is below `amount`.
-            LimitExceeded: The receiver's balance would pass its ceiling.
-            AccountNotFound: One of the accounts is not in this book, or not visible to you.
-            AccountFrozen: One of the accounts is frozen.
-            CurrencyMismatch: The accounts are not of one currency.
-            SameAccount: Both are the same.
-            IdempotencyMismatch: The key was used for another transfer.
-            OutcomeUnknown: No answer came, and retrying with the key did not settle it.
-        """
-        key = str(uuid7()) if idempotency_key is None else idempotency_key
-        return await self._calls.write(
-            Receipt,
-            "transfer",
-            key=key,
-            **self._given(
-                from_account_id=from_account_id,
-                to_account_id=to_account_id,
-                amount=amount,
-                idempotency_key=key,
-                effective_on=effective_on,
-                description=description,
-                external_id=external_id,
-                metadata=metadata,
-            ),
-        )
-
-    async def get_balance(self, *, account_id: UUID | str) -> Balance:
-        """Return an account's present balance.
-
-        Raises:
-            AccountNotFound: There is no such account for you.
-        """
-        return await self._calls.read_one(
-            Balance, "get_balance", book_id=self.id, account_id=account_id
-        )
-
-    async def get_balances(
-        self, *, account_ids: Sequence[UUID | str] | None = None
-    ) -> Sequence[Balance]:
-        """Return the present balances of these accounts, or of all.
-
-        Accounts that are not there for you are left out. The balances are of one moment where one
-        answer holds them: up to 1,000, or the project's own cap.
-        """
-        arguments: dict[str, Any] = {"book_id": self.id}
-        if account_ids is not None:
-            arguments["account_ids"] = [UUID(str(each)) for each in account_ids]
-        pages = self._calls.pages(Balance, "get_balances", ("account_id",), arguments=arguments)
-        return [balance async for balance in pages]
-
-    async def account_register(
-        self, *, account_id: UUID | str, page_size: int = 100, before: str | None = None
-    ) -> Sequence[RegisterLine]:
-        """Return one page of an account's entries, newest first.
-
-        Args:
-            page_size: At most 1,000.
-            before: The `cursor` of the last line of the page before.
-
-        Raises:
-            AccountNotFound: There is no such account for you.
-            InvalidCursor: `before` is no cursor of this account.
-        """
-        arguments = self._given(account_id=account_id, page_size=page_size, before=before)
-        return await self._calls.read(RegisterLine, "account_register", **arguments)
-
-    async def iter_register(
-        self, *, account_id: UUID | str, page_size: int = 1000
-    ) -> AsyncIterator[RegisterLine]:
-        """Read all of an account's entries, newest first, a page at a time."""
-        before: str | None = None
-        while True:
-            lines = await self.account_register(
-                account_id=account_id, page_size=page_size, before=before
-            )
-            if not lines:
-                return
-            for line in lines:
-                yield line
-            before = lines[-1].cursor
-
-    async def statement(
-        self, *, account_id: UUID | str, from_date: date, to_date: date
-    ) -> Statement:
-        """Return an account between two value dates, both inclusive.
-
-        Raises:
-            AccountNotFound: There is no such account for you.
-            InvalidArgument: The dates are in the wrong order.
-        """
-        return await self._calls.read_one(
-            Statement,
-            "statement",
-            book_id=self.id,
-            account_id=account_id,
-            from_date=from_date,
-            to_date=to_date,
-        )
-
-    async def find_transaction(self, *, idempotency_key: str) -> Receipt | None:
-        """Return the receipt of the posting with this key; None: there is none."""
-        try:
-            return await self._calls.read_one(
-                Receipt, "find_transaction", book_id=self.id, idempotency_key=idempotency_key
-            )
-        except TransactionNotFound:
-            return None
-
-    async def verify_book(self) -> Sequence[Check]:
-        """Check the whole book: sums, chains, balances against entries. All `ok`: it holds."""
-        return await self._calls.read(Check, "verify_book", book_id=self.id)
+        return await self._write(Member, "remove_member", locals(), repeatable=False)
 
     def members(self) -> AsyncIterator[Member]:
         """Read the members."""
@@ -344,35 +80,53 @@ class AsyncBook:
             Member, "members", ("book_id", "user_id"), equals={"book_id": self.id}
         )
 
-    def accounts(
-        self, *, code: str | None = None, external_id: str | None = None
-    ) -> AsyncIterator[Account]:
-        """Read the accounts with their balances, or those with a code or a reference."""
-        equals = {"book_id": self.id, "code": code, "external_id": external_id}
-        return self._calls.pages(Account, "accounts", ("id",), equals=equals)
+    async def set_holder(
+        self, *, account_id: UUID | str, user_id: UUID | str, access: str
+    ) -> Holder:
+        """Let a user see an account, or also spend from it; a stranger becomes a holder.
 
-    def transactions(self, *, external_id: str | None = None) -> AsyncIterator[Transaction]:
-        """Read the transactions by id, so in order of time; or those with a reference."""
-        equals = {"book_id": self.id, "external_id": external_id}
-        return self._calls.pages(Transaction, "transactions", ("id",), equals=equals)
+        Args:
+            access: view or spend.
 
-    def entries(
-        self,
-        *,
-        account_id: UUID | str | None = None,
-        transaction_id: UUID | str | None = None,
-    ) -> AsyncIterator[Entry]:
-        """Read the entries by account and version, or those of an account or a transaction."""
-        equals = {
-            "book_id": self.id,
-            "account_id": account_id,
-            "transaction_id": transaction_id,
-        }
-        key = ("account_id", "slot", "version")
-        return self._calls.pages(Entry, "entries", key, equals=equals)
+        Raises:
+            AccountNotFound: There is no such account.
+            UserNotFound: There is no such user.
+            InvalidArgument: She is a member with another role, who sees all accounts.
+        """
+        return await self._write(Holder, "set_holder", locals())
 
-    def _given(self, **arguments: Any) -> dict[str, Any]:
-        return {
-            "book_id": self.id,
-            **{name: value for name, value in arguments.items() if value is not None},
-        }
+    async def remove_holder(self, *, account_id: UUID | str, user_id: UUID | str) -> Holder:
+        """Take a user's access to an account away; with the last, her membership ends.
+
+        Raises:
+            MemberNotFound: She does not hold the account.
+            OutcomeUnknown: No answer came; it is not repeated, since that would find no holder.
+        """
+        return await self._write(Holder, "remove_holder", locals(), repeatable=False)
+
+    def holders(self, *, account_id: UUID | str | None = None) -> AsyncIterator[Holder]:
+        """Read who holds which account, or who holds this one."""
+        equals = {"book_id": self.id, "account_id": account_id}
+        return self._calls.pages(Holder, "holders", ("account_id", "user_id"), equals=equals)
+
+    async def lock_period(self, *, from_date: date, to_date: date) -> Period:
+        """Let nothing be booked with a value date between two days, both included.
+
+        Raises:
+            InvalidArgument: The dates are in the wrong order.
+        """
+        return await self._write(Period, "lock_period", locals())
+
+    async def unlock_period(self, *, from_date: date, to_date: date) -> Period:
+        """Open a locked period again, named by the same two days.
+
+        Raises:
+            InvalidArgument: It is not locked.
+            OutcomeUnknown: No answer came; it is not repeated, since that would find no lock.
+        """
+        return await self._write(Period, "unlock_period", locals(), repeatable=False)
+
+    def periods(self) -> AsyncIterator[Period]:
+        """Read the locked periods, by their first day."""
+        key = ("from_date", "to_date")
+        return self._calls.pages(Period, "periods", key, equals={"book_id": self.id})

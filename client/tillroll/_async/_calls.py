@@ -27,7 +27,13 @@ Answer = TypeVar("Answer")
 
 
 class AsyncTransport(Protocol):
-    """A way to the database."""
+    """A way to the database.
+
+    Attributes:
+        most_rows: What one answer of a call surely holds; None: any number.
+    """
+
+    most_rows: int | None
 
     async def close(self) -> None: ...
 
@@ -46,16 +52,19 @@ class AsyncCalls:
         self._policy, self._timeout = policy, timeout
         self._budget = Budget(policy)
 
-    async def read(self, model: type[Model], function: str, **arguments: Any) -> list[Model]:
-        """Call a function that writes nothing."""
-        rows = await self._repeat(
+    async def read(
+        self, model: type[Model], function: str, *, rows: int | None = None, **arguments: Any
+    ) -> list[Model]:
+        """Call a function that writes nothing and returns rows, this number where it is known."""
+        answer = await self._repeat(
             function, lambda timeout: self.transport.call(function, arguments, timeout=timeout)
         )
-        return _models(model, rows)
+        return _models(model, answer, rows)
 
     async def read_one(self, model: type[Model], function: str, **arguments: Any) -> Model:
         """Call a function that writes nothing and returns one row."""
-        return _one(await self.read(model, function, **arguments))
+        [row] = await self.read(model, function, rows=1, **arguments)
+        return row
 
     async def write(
         self,
@@ -66,27 +75,42 @@ class AsyncCalls:
         repeatable: bool = True,
         **arguments: Any,
     ) -> Model:
-        """Call a function that writes.
+        """Call a function that writes and returns one row.
 
         Args:
             key: What makes a repetition safe, for the caller to know where the outcome is unknown.
             repeatable: Executing it twice is the same as once.
         """
-        rows = await self._repeat(
+        keys = () if key is None else (str(key),)
+        [row] = await self.write_rows(
+            model, function, rows=1, keys=keys, repeatable=repeatable, **arguments
+        )
+        return row
+
+    async def write_rows(
+        self,
+        model: type[Model],
+        function: str,
+        *,
+        rows: int,
+        keys: tuple[str, ...],
+        repeatable: bool = True,
+        **arguments: Any,
+    ) -> list[Model]:
+        """Call a function that writes and returns this number of rows."""
+        answer = await self._repeat(
             function,
             lambda timeout: self.transport.call(function, arguments, timeout=timeout),
             writes=True,
-            key=None if key is None else str(key),
+            keys=keys,
             repeatable=repeatable,
         )
         try:
-            return _one(_models(model, rows))
+            return _models(model, answer, rows)
         except InvalidResponse as wrong:
             # Somebody answered, and it may have happened: the caller needs the key to find out.
             raise OutcomeUnknown(
-                f"the answer to {function} cannot be read: {wrong}",
-                function=function,
-                key=None if key is None else str(key),
+                f"the answer to {function} cannot be read: {wrong}", function=function, keys=keys
             ) from wrong
 
     async def pages(
@@ -125,7 +149,7 @@ class AsyncCalls:
         attempt: Callable[[float], Awaitable[Answer]],
         *,
         writes: bool = False,
-        key: str | None = None,
+        keys: tuple[str, ...] = (),
         repeatable: bool = True,
     ) -> Answer:
         attempts = Attempts(self._policy, self._budget, repeatable=repeatable)
@@ -137,20 +161,21 @@ class AsyncCalls:
                     failed.outcome, slow=failed.slow, retry_after=failed.retry_after
                 )
                 if wait is None:
-                    raise _verdict(failed, attempts, function, writes, key) from failed.__cause__
+                    raise _verdict(failed, attempts, function, writes, keys) from failed.__cause__
             await self._policy.clock.asleep(wait)
 
 
 def _verdict(
-    failed: Failed, attempts: Attempts, function: str, writes: bool, key: str | None
+    failed: Failed, attempts: Attempts, function: str, writes: bool, keys: tuple[str, ...]
 ) -> TillrollError:
     tried = f"{function}, {attempts.count} {'attempt' if attempts.count == 1 else 'attempts'}"
+    named = keys[0] if len(keys) == 1 else "the items' keys"
     if writes and attempts.maybe_executed:
         unknown = OutcomeUnknown(
             f"no answer that says whether it happened ({tried}): {failed}. "
-            + (f"Repeat the call with {key}." if key else "Read the present state."),
+            + (f"Repeat the call with {named}." if keys else "Read the present state."),
             function=function,
-            key=key,
+            keys=keys,
         )
         if (
             failed.outcome is not Outcome.FINAL
@@ -159,7 +184,7 @@ def _verdict(
         ):
             return unknown
         # A definite answer to the repetition; the first sending may yet be on its way.
-        failed.error.add_note(f"An earlier attempt had no answer ({tried}, key {key}).")
+        failed.error.add_note(f"An earlier attempt had no answer ({tried}, key {named}).")
     if failed.outcome is Outcome.UNKNOWN:
         return NoAnswer(f"no answer ({tried}): {failed}")
     if failed.outcome is Outcome.NOT_EXECUTED or failed.error is None:
@@ -176,16 +201,12 @@ def _settles(error: TillrollError) -> bool:
     return isinstance(error, LedgerError) and not isinstance(error, BookNotFound | Forbidden)
 
 
-def _models(model: type[Model], rows: object) -> list[Model]:
+def _models(model: type[Model], rows: object, count: int | None = None) -> list[Model]:
     try:
         if not isinstance(rows, list):
             raise ValueError(f"expected rows, got {rows!r}")
+        if count is not None and len(rows) != count:
+            raise ValueError(f"expected {count} {'row' if count == 1 else 'rows'}, got {len(rows)}")
         return [parse(model, row) for row in rows]
     except ValueError as wrong:
         raise InvalidResponse(str(wrong)) from wrong
-
-
-def _one(rows: list[Model]) -> Model:
-    if len(rows) != 1:
-        raise InvalidResponse(f"expected one row, got {len(rows)}")
-    return rows[0]

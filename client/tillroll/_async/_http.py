@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 from postgrest import AsyncPostgrestClient
 
+from tillroll.models import plain
 from tillroll.retry import Outcome
 from tillroll.transports import SCHEMA, Failed, Page
 from tillroll.transports.postgrest import Exchange, current, failure, filters
@@ -25,6 +26,8 @@ class AsyncHttp:
         headers: Asked before each request, so that a new token is used at once.
         transport: Of httpx; for proxies, certificates, tests.
     """
+
+    most_rows: int | None = 1000  # Supabase's cap, which is silent
 
     def __init__(
         self, rest_url: str, headers: Headers, transport: httpx.AsyncBaseTransport | None = None
@@ -44,7 +47,7 @@ class AsyncHttp:
     async def call(
         self, function: str, arguments: Mapping[str, Any], *, timeout: float
     ) -> list[Any]:
-        data = await self._send(self._client.rpc(function, dict(arguments)), timeout)
+        data = await self._send(self._client.rpc(function, _body(arguments)), timeout)
         return data if isinstance(data, list) else [data]
 
     async def page(self, page: Page, *, timeout: float) -> tuple[list[Any], bool]:
@@ -53,7 +56,7 @@ class AsyncHttp:
         if page.arguments is None:
             request = self._client.from_(page.source).select()
         else:
-            request = self._client.rpc(page.source, dict(page.arguments))
+            request = self._client.rpc(page.source, _body(page.arguments))
         request.request.params = httpx.QueryParams(tuple(filters(page)))
         rows = await self._send(request, timeout)
         return rows, not rows
@@ -71,6 +74,10 @@ class AsyncHttp:
         if isinstance(data, str):
             raise Failed(Outcome.UNKNOWN, f"the answer is not JSON: {data[:80]!r}")
         return data
+
+
+def _body(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: plain(value) for name, value in arguments.items()}
 
 
 async def _limit_time(request: httpx.Request) -> None:

@@ -31,6 +31,8 @@ class Direct:
             a pool, or a connection, whose transaction the calls join where it is in one.
     """
 
+    most_rows: int | None = None
+
     def __init__(self, database: str | Connection | ConnectionPool[Any]) -> None:
         self._database = database
         self._idle: list[Connection] = []
@@ -42,22 +44,33 @@ class Direct:
             self._idle.pop().close()
 
     def call(self, function: str, arguments: Mapping[str, Any], *, timeout: float) -> list[Any]:
-        return self._run(*postgres.call(function, arguments), timeout)
+        serializable = function in postgres.SERIALIZABLE
+        statement, values = postgres.call(function, arguments)
+        return self._run(statement, values, timeout, serializable=serializable)
 
     def page(self, page: Page, *, timeout: float) -> tuple[list[Any], bool]:
         rows = self._run(*postgres.page(page), timeout)
         return rows, len(rows) < page.limit
 
-    def _run(self, statement: Any, values: dict[str, Any], timeout: float) -> list[Any]:
+    def _run(
+        self,
+        statement: Any,
+        values: dict[str, Any],
+        timeout: float,
+        *,
+        serializable: bool = False,
+    ) -> list[Any]:
         connected = in_transaction = False
         try:
             with self._connection(timeout) as connection:
                 connected = True
                 status = connection.info.transaction_status
                 in_transaction = status is not TransactionStatus.IDLE
-                if connection.autocommit and not in_transaction:
+                if connection.autocommit and not in_transaction and not serializable:
                     return _rows(connection, statement, values)
                 with connection.transaction():
+                    if serializable and not in_transaction:
+                        connection.execute("set transaction isolation level serializable")
                     return _rows(connection, statement, values)
         except Exception as error:
             raise postgres.failure(

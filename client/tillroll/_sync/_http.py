@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 from postgrest import SyncPostgrestClient
 
+from tillroll.models import plain
 from tillroll.retry import Outcome
 from tillroll.transports import SCHEMA, Failed, Page
 from tillroll.transports.postgrest import Exchange, current, failure, filters
@@ -28,6 +29,8 @@ class Http:
         transport: Of httpx; for proxies, certificates, tests.
     """
 
+    most_rows: int | None = 1000  # Supabase's cap, which is silent
+
     def __init__(
         self, rest_url: str, headers: Headers, transport: httpx.BaseTransport | None = None
     ) -> None:
@@ -44,7 +47,7 @@ class Http:
         self._session.close()
 
     def call(self, function: str, arguments: Mapping[str, Any], *, timeout: float) -> list[Any]:
-        data = self._send(self._client.rpc(function, dict(arguments)), timeout)
+        data = self._send(self._client.rpc(function, _body(arguments)), timeout)
         return data if isinstance(data, list) else [data]
 
     def page(self, page: Page, *, timeout: float) -> tuple[list[Any], bool]:
@@ -53,7 +56,7 @@ class Http:
         if page.arguments is None:
             request = self._client.from_(page.source).select()
         else:
-            request = self._client.rpc(page.source, dict(page.arguments))
+            request = self._client.rpc(page.source, _body(page.arguments))
         request.request.params = httpx.QueryParams(tuple(filters(page)))
         rows = self._send(request, timeout)
         return rows, not rows
@@ -71,6 +74,10 @@ class Http:
         if isinstance(data, str):
             raise Failed(Outcome.UNKNOWN, f"the answer is not JSON: {data[:80]!r}")
         return data
+
+
+def _body(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: plain(value) for name, value in arguments.items()}
 
 
 def _limit_time(request: httpx.Request) -> None:

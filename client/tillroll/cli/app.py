@@ -9,7 +9,18 @@ from typing import Annotated
 
 import typer
 
-from tillroll.cli import books, demo, local, migrate, postings
+from tillroll.cli import (
+    batches,
+    books,
+    demo,
+    holds,
+    local,
+    migrate,
+    postings,
+    proofs,
+    reports,
+    rules,
+)
 from tillroll.cli.output import INTERRUPTED
 
 __all__ = ["app", "run"]
@@ -29,9 +40,22 @@ app.command()(local.status)
 app.add_typer(migrate.app, name="migrate")
 app.add_typer(books.book_app, name="book")
 app.add_typer(books.account_app, name="account")
+app.add_typer(rules.holder_app, name="holders")
+app.add_typer(rules.group_app, name="groups")
+app.add_typer(rules.period_app, name="periods")
 app.command()(postings.transfer)
-app.command()(postings.statement)
-app.command()(postings.verify)
+app.command()(postings.post)
+app.command()(batches.batch)
+app.command()(postings.exchange)
+app.command()(postings.reverse)
+app.add_typer(holds.app, name="hold")
+app.command()(postings.close)
+app.command()(reports.balance)
+app.command()(reports.trial_balance)
+app.command()(reports.statement)
+app.command()(reports.changes)
+app.command()(proofs.verify)
+app.command()(proofs.export)
 
 
 def _version(wanted: bool) -> None:

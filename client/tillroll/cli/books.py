@@ -11,8 +11,9 @@ import typer
 
 from tillroll import money
 from tillroll.cli.lookup import BookArgument, find_book, minor, places_of, user_id
-from tillroll.cli.output import USAGE, Failure, Json, emit, failures, say, write_table
-from tillroll.cli.target import DataDir, Email, Key, Target, Token, connected, translate
+from tillroll.cli.options import spread
+from tillroll.cli.output import USAGE, Failure, emit, say, write_table
+from tillroll.cli.target import Caller
 from tillroll.local.household import TYPES
 from tillroll.models import Account
 
@@ -23,59 +24,45 @@ account_app = typer.Typer(help="Open and list accounts.", no_args_is_help=True)
 
 
 @book_app.command("create")
+@spread
 def create_book(
+    caller: Caller,
     name: str,
     currency: Annotated[str, typer.Option(help="Its base currency, such as EUR.")],
     owner: Annotated[str | None, typer.Option(help="User id of an owner, besides you.")] = None,
-    target: Target = None,
-    key: Key = None,
-    token: Token = None,
-    email: Email = None,
-    data_dir: DataDir = None,
-    as_json: Json = False,
 ) -> None:
     """Create a book; whoever signs in with --email or --token becomes its owner.
 
     Without a user the service role acts, and the book has no member until --owner names one.
     """
-    with (
-        failures(as_json, translate),
-        connected(target, key, token, email, data_dir) as client,
-    ):
+    with caller.client() as client:
         another = user_id(owner) if owner else None
         made = client.create_book(name=name, base_currency=currency)
         book = client.book(made.id)
         if another:
             book.set_member(user_id=another, role="owner")
-        emit(made, as_json, lambda: typer.echo(made.id))
+        emit(made, caller.as_json, lambda: typer.echo(made.id))
         if next(iter(book.members()), None) is None:
             say("nobody is a member of this book yet: only the service role sees it")
 
 
 @book_app.command("list")
-def list_books(
-    target: Target = None,
-    key: Key = None,
-    token: Token = None,
-    email: Email = None,
-    data_dir: DataDir = None,
-    as_json: Json = False,
-) -> None:
+@spread
+def list_books(caller: Caller) -> None:
     """List the books that you may see."""
-    with (
-        failures(as_json, translate),
-        connected(target, key, token, email, data_dir) as client,
-    ):
+    with caller.client() as client:
         books = list(client.books())
         rows = [
             (each.name, each.base_currency, "archived" if each.archived_at else "", each.id)
             for each in books
         ]
-        emit(books, as_json, lambda: write_table(("name", "currency", "state", "id"), rows))
+        emit(books, caller.as_json, lambda: write_table(("name", "currency", "state", "id"), rows))
 
 
 @account_app.command("open")
+@spread
 def open_account(
+    caller: Caller,
     book: BookArgument,
     code: Annotated[str, typer.Argument(help="A path such as assets:bank:checking.")],
     currency: Annotated[str, typer.Option(help="Such as EUR; fixed for ever.")],
@@ -87,19 +74,14 @@ def open_account(
         str | None, typer.Option(help="The least it may hold, such as -500.00, or none.")
     ] = None,
     ceiling: Annotated[str | None, typer.Option(help="The most it may hold.")] = None,
-    target: Target = None,
-    key: Key = None,
-    token: Token = None,
-    email: Email = None,
-    data_dir: DataDir = None,
-    as_json: Json = False,
+    payable: Annotated[
+        bool, typer.Option("--payable", help="Holders of other accounts may pay into it.")
+    ] = False,
+    slots: Annotated[int, typer.Option(help="Up to 64, for a busy account without limits.")] = 1,
 ) -> None:
     """Open an account. Without --floor an asset stops at zero, the others nowhere."""
     kind = kind or TYPES.get(code.partition(":")[0])
-    with (
-        failures(as_json, translate),
-        connected(target, key, token, email, data_dir) as client,
-    ):
+    with caller.client() as client:
         if kind is None:
             raise Failure(
                 f"{code} does not say its type",
@@ -118,29 +100,21 @@ def open_account(
             code=code,
             min_balance=lowest,
             max_balance=highest,
+            payable=payable,
+            slots=slots,
         )
         if floor == "none" and account.min_balance is not None:
             account = found.set_balance_limits(
                 account_id=account.id, min_balance=None, max_balance=highest
             )
-        emit(account, as_json, lambda: typer.echo(account.id))
+        emit(account, caller.as_json, lambda: typer.echo(account.id))
 
 
 @account_app.command("list")
-def list_accounts(
-    book: BookArgument,
-    target: Target = None,
-    key: Key = None,
-    token: Token = None,
-    email: Email = None,
-    data_dir: DataDir = None,
-    as_json: Json = False,
-) -> None:
+@spread
+def list_accounts(caller: Caller, book: BookArgument) -> None:
     """List a book's accounts with their balances."""
-    with (
-        failures(as_json, translate),
-        connected(target, key, token, email, data_dir) as client,
-    ):
+    with caller.client() as client:
         places = places_of(client)
         accounts = sorted(find_book(client, book).accounts(), key=lambda each: each.code or "")
 
@@ -161,4 +135,6 @@ def list_accounts(
             for each in accounts
         ]
         columns = ("code", "name", "type", "balance", "currency", "floor", "state", "id")
-        emit(accounts, as_json, lambda: write_table(columns, rows, right=("balance", "floor")))
+        emit(
+            accounts, caller.as_json, lambda: write_table(columns, rows, right=("balance", "floor"))
+        )

@@ -167,9 +167,10 @@ def _translate(error: Exception) -> Failure | None:
             code="invalid_file",
             exit_code=USAGE,
             facts={"problems": list(error.problems), "total": error.total},
+            lines=True,
         )
     if isinstance(error, StackError):
-        return Failure(str(error), code="stack")
+        return Failure(str(error), code="stack", lines=True)
     if isinstance(error, TillrollError):
         return Failure(f"a call failed: {error}", code=getattr(error, "code", None) or "call")
     if isinstance(error, OSError):

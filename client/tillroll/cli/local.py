@@ -115,7 +115,7 @@ def _export(info: StackInfo | None, folder: Path, as_json: bool) -> None:
 
 
 def _translate(error: Exception) -> Failure | None:
-    return Failure(str(error), code="stack") if isinstance(error, StackError) else None
+    return Failure(str(error), code="stack", lines=True) if isinstance(error, StackError) else None
 
 
 @contextlib.contextmanager

@@ -224,4 +224,10 @@ def _interactive() -> bool:
 def _translate(error: Exception) -> Failure | None:
     if not isinstance(error, MigrateError):
         return None
-    return Failure(str(error), code=error.code, exit_code=error.exit_code, facts=error.details())
+    return Failure(
+        str(error),
+        code=error.code,
+        exit_code=error.exit_code,
+        facts=error.details(),
+        lines=True,
+    )

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
+from unicodedata import category
 
 import typer
 from rich.console import Console
@@ -28,6 +29,7 @@ __all__ = [
     "jsonable",
     "say",
     "talk",
+    "visible",
     "write_json",
     "write_table",
 ]
@@ -35,6 +37,8 @@ __all__ = [
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, for programs.")]
+
+_UNSEEN = {"Cc", "Cs", "Zl", "Zp"}  # C0 and C1, half surrogates, ends of lines and paragraphs
 
 talk = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -48,6 +52,8 @@ class Failure(Exception):
         code: Stable name of the failure, for `--json`.
         exit_code: 1 failed, 2 usage; else as the command documents.
         facts: More fields of the JSON form.
+        note: More for people, in a line of its own: the JSON form has it as facts.
+        lines: The message is ours and has several lines; a server's never has.
     """
 
     def __init__(
@@ -58,6 +64,8 @@ class Failure(Exception):
         code: str = "failed",
         exit_code: int = FAILED,
         facts: Mapping[str, Any] | None = None,
+        note: str = "",
+        lines: bool = False,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -65,11 +73,21 @@ class Failure(Exception):
         self.code = code
         self.exit_code = exit_code
         self.facts = dict(facts or {})
+        self.note = note
+        self.lines = lines
+
+
+def visible(text: str) -> str:
+    """Return a text in one line, its control characters escaped: they could rewrite a terminal."""
+    return "".join(
+        each.encode("unicode_escape").decode() if category(each) in _UNSEEN else each
+        for each in text
+    )
 
 
 def say(message: str) -> None:
-    """Tell the person something, on stderr; never markup."""
-    talk.print(message, markup=False)
+    """Tell the person something, on stderr; never markup, no control characters but line ends."""
+    talk.print("\n".join(map(visible, message.split("\n"))), markup=False)
 
 
 @contextmanager
@@ -99,9 +117,11 @@ def failures(as_json: bool, translate: Callable[[Exception], Failure | None]) ->
 
 def _report(failure: Failure, as_json: bool) -> None:
     talk.print("error: ", style="bold red", end="", markup=False)
-    say(failure.message)
+    say(failure.message if failure.lines else visible(failure.message))
+    if failure.note:
+        say(f"  {visible(failure.note)}")
     if failure.fix:
-        say(f"  fix: {failure.fix}")
+        say(f"  fix: {visible(failure.fix)}")
     if as_json:
         told = {"code": failure.code, "message": failure.message, "fix": failure.fix}
         write_json({"error": {**told, **failure.facts}})
@@ -146,7 +166,7 @@ def write_table(
 
     Args:
         columns: Headings.
-        rows: Cells, shown by `str`, None as nothing.
+        rows: Cells, shown by `str` with control characters escaped, None as nothing.
         right: Headings of the columns to align right: amounts and counts.
     """
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -155,6 +175,6 @@ def write_table(
         # Folded where the terminal is narrow: data are never cut off.
         table.add_column(name, justify="right" if name in aligned else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+        table.add_row(*(Text("" if cell is None else visible(str(cell))) for cell in row))
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 400)
     console.print(table)

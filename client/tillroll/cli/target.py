@@ -8,10 +8,11 @@ never moved there because of a variable that somebody forgot.
 from __future__ import annotations
 
 import ipaddress
+import json
 import os
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +22,22 @@ from urllib.parse import urlsplit
 import typer
 
 from tillroll import Tillroll
-from tillroll.cli.output import USAGE, Failure
+from tillroll.cli.output import USAGE, Failure, Json, failures
 from tillroll.errors import LedgerError, RequestFailed, TillrollError, Unauthenticated, Unreachable
 from tillroll.local.stack import running
 
-__all__ = ["DataDir", "Email", "Key", "Target", "Token", "connected", "data_folder", "translate"]
+__all__ = [
+    "Caller",
+    "DataDir",
+    "Email",
+    "Key",
+    "Target",
+    "Token",
+    "connected",
+    "data_folder",
+    "told",
+    "translate",
+]
 
 Target = Annotated[
     str | None,
@@ -40,6 +52,27 @@ Email = Annotated[
 DataDir = Annotated[
     Path | None, typer.Option(help="Of the local stack; else $TILLROLL_DATA_DIR, .tillroll.")
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """The options of a command that asks the ledger: where, as whom, in which form."""
+
+    target: Target = None
+    key: Key = None
+    token: Token = None
+    email: Email = None
+    data_dir: DataDir = None
+    as_json: Json = False
+
+    @contextmanager
+    def client(self) -> Iterator[Tillroll]:
+        """Give a client, and end the process as a command should where it is refused."""
+        with (
+            failures(self.as_json, translate),
+            connected(self.target, self.key, self.token, self.email, self.data_dir) as client,
+        ):
+            yield client
 
 
 @dataclass(frozen=True)
@@ -183,11 +216,25 @@ def _sign_in(settings: _Settings, email: str) -> str:
     return answer.session.access_token
 
 
+def told(details: Mapping[str, Any]) -> str:
+    """Return the facts of a refusal in one line for people."""
+    facts = (
+        f"{name} {each if isinstance(each, str) else json.dumps(each)}"
+        for name, each in sorted(details.items())
+    )
+    return f"details: {', '.join(facts)}" if details else ""
+
+
 def translate(error: Exception) -> Failure | None:
     """Return the Failure of what a call of the ledger raises."""
     if isinstance(error, LedgerError):
-        facts = {"details": dict(error.details)}
-        return Failure(error.message, fix=error.hint or "", code=error.code, facts=facts)
+        return Failure(
+            error.message,
+            fix=error.hint or "",
+            code=error.code,
+            facts={"details": dict(error.details)},
+            note=told(error.details),
+        )
     if isinstance(error, Unauthenticated):
         return Failure(
             f"the key or token was refused: {error}",

@@ -14,11 +14,14 @@ from supabase import AsyncClient
 from tillroll import AsyncBook
 from tillroll.errors import NotFound, TillrollError
 from tillroll.local.tally import Tally
-from tillroll.models import AccountId, TransactionId
+from tillroll.models import AccountId, EntryInput, TransactionId, TransactionInput
 
 __all__ = ["VIEWS", "Finding", "attempts", "check_book", "check_stranger"]
 
-VIEWS = ("books", "members", "accounts", "transactions", "entries")
+VIEWS = (
+    *("accounts", "books", "entries", "groups", "holders", "holds", "members", "periods"),
+    "transactions",
+)
 SHOWN = 10
 
 
@@ -134,11 +137,18 @@ def attempts(
     book: AsyncBook, first: AccountId, second: AccountId
 ) -> dict[str, Callable[[], Awaitable[Any]]]:
     """Return a call of each function that takes a book."""
-    day, somebody = date(2025, 1, 1), UUID(int=1)
+    day, somebody, something = date(2025, 1, 1), UUID(int=1), UUID(int=2)
+    period = {"from_date": day, "to_date": day}
+    sides: dict[str, Any] = {"from_account_id": first, "to_account_id": second}
+    lines = [EntryInput(account_id=first, amount=-1), EntryInput(account_id=second, amount=1)]
     return {
         "update_book": lambda: book.update_book(name="Mine"),
         "set_member": lambda: book.set_member(user_id=somebody, role="owner"),
         "remove_member": lambda: book.remove_member(user_id=somebody),
+        "set_holder": lambda: book.set_holder(account_id=first, user_id=somebody, access="spend"),
+        "remove_holder": lambda: book.remove_holder(account_id=first, user_id=somebody),
+        "lock_period": lambda: book.lock_period(**period),
+        "unlock_period": lambda: book.unlock_period(**period),
         "open_account": lambda: book.open_account(name="Mine", type="asset", currency="EUR"),
         "update_account": lambda: book.update_account(account_id=first, name="Mine"),
         "set_balance_limits": lambda: book.set_balance_limits(
@@ -146,12 +156,32 @@ def attempts(
         ),
         "freeze_account": lambda: book.freeze_account(account_id=first),
         "unfreeze_account": lambda: book.unfreeze_account(account_id=first),
-        "transfer": lambda: book.transfer(from_account_id=first, to_account_id=second, amount=1),
+        "close_account": lambda: book.close_account(account_id=first, sweep_to=second),
+        "set_account_group": lambda: book.set_account_group(
+            name="Mine", account_ids=[first], min_total=0
+        ),
+        "remove_account_group": lambda: book.remove_account_group(group_id=something),
+        "transfer": lambda: book.transfer(**sides, amount=1),
+        "transfer_up_to": lambda: book.transfer_up_to(**sides, amount=1),
+        "transfer_serializable": lambda: book.transfer_serializable(**sides, amount=1),
+        "post_transaction": lambda: book.post_transaction(entries=lines),
+        "post_transactions": lambda: book.post_transactions(
+            transactions=[TransactionInput(entries=lines)]
+        ),
+        "exchange": lambda: book.exchange(**sides, sell_amount=1, buy_amount=1),
+        "reverse_transaction": lambda: book.reverse_transaction(transaction_id=something),
+        "create_hold": lambda: book.create_hold(account_id=first, to_account_id=second, amount=1),
+        "capture_hold": lambda: book.capture_hold(hold_id=something),
+        "release_hold": lambda: book.release_hold(hold_id=something),
+        "expire_holds": lambda: book.expire_holds(),
         "get_balance": lambda: book.get_balance(account_id=first),
         "get_balances": lambda: book.get_balances(),
+        "trial_balance": lambda: book.trial_balance(),
         "account_register": lambda: book.account_register(account_id=first),
-        "statement": lambda: book.statement(account_id=first, from_date=day, to_date=day),
+        "statement": lambda: book.statement(account_id=first, **period),
         "find_transaction": lambda: book.find_transaction(idempotency_key="line-2"),
+        "changes_since": lambda: book.changes_since(),
+        "export_checkpoint": lambda: book.export_checkpoint(),
         "verify_book": lambda: book.verify_book(),
     }
 

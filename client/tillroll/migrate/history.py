@@ -184,8 +184,12 @@ def access() -> Iterator[None]:
 def _parts(dsn: str) -> dict[str, object]:
     try:
         return dict(conninfo_to_dict(dsn))
-    except psycopg.ProgrammingError as error:
-        raise UsageError(f"the database URL is malformed: {str(error).strip()}") from error
+    except psycopg.ProgrammingError:
+        # Not what libpq says, and not as a cause: both quote the URL, with its password.
+        raise UsageError(
+            "the database URL is malformed: write it like postgresql://USER@HOST:5432/DATABASE, "
+            "with what is special in a password as %XX"
+        ) from None
 
 
 def _is_local(host: str) -> bool:

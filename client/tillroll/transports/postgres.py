@@ -11,13 +11,23 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Json, Jsonb
 
 from tillroll.errors import Unreachable, from_answer
+from tillroll.models import plain
 from tillroll.retry import Outcome, classify
 from tillroll.transports import SCHEMA, Failed, Page
 
-__all__ = ["call", "failure", "page"]
+__all__ = ["SERIALIZABLE", "call", "failure", "page"]
+
+# PostgREST reads from the function how its transaction is to begin.
+SERIALIZABLE = frozenset({"transfer_serializable"})
+# Arguments that are arrays of composites: read from JSON as PostgREST reads them.
+_COMPOSITES = {
+    "entries": "entry_input",
+    "transactions": "transaction_input",
+    "expect": "expectation",
+}
 
 Statement = tuple[sql.Composed, dict[str, Any]]
 
@@ -103,15 +113,18 @@ _ANSWER = ("code", "message", "details", "hint")
 
 
 def _function(name: str, arguments: Mapping[str, Any]) -> tuple[sql.Composed, dict[str, Any]]:
-    named = sql.SQL(", ").join(
-        sql.SQL("{} => {}").format(sql.Identifier(each), sql.Placeholder(each))
-        for each in arguments
-    )
-    values = {
-        each: Jsonb(value) if isinstance(value, Mapping) else value
-        for each, value in arguments.items()
-    }
-    return sql.SQL("{}({})").format(sql.Identifier(SCHEMA, name), named), values
+    named: list[sql.Composable] = []
+    values: dict[str, Any] = {}
+    for each, value in arguments.items():
+        given: sql.Composable = sql.Placeholder(each)
+        if each in _COMPOSITES:
+            given = sql.SQL("(select v from json_to_record({}) as _(v {}[]))").format(
+                given, sql.Identifier(SCHEMA, _COMPOSITES[each])
+            )
+            value = Json({"v": plain(value)})
+        named.append(sql.SQL("{} => {}").format(sql.Identifier(each), given))
+        values[each] = Jsonb(value) if isinstance(value, Mapping) else value
+    return sql.SQL("{}({})").format(sql.Identifier(SCHEMA, name), sql.SQL(", ").join(named)), values
 
 
 def _names(columns: tuple[str, ...]) -> sql.Composed:

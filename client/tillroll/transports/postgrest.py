@@ -47,6 +47,8 @@ def filters(page: Page) -> list[tuple[str, str]]:
             same = [f"{each}.eq.{earlier}" for each, earlier in after[:count]]
             steps.append(f"and({','.join([*same, f'{column}.gt.{value}'])})")
         query.append(("or", f"({','.join(steps)})"))
+        # Says nothing more, but an index can begin there.
+        query.append((after[0][0], f"gte.{after[0][1]}"))
     query.append(("order", ",".join(f"{column}.asc" for column in page.key)))
     return [*query, ("limit", str(page.limit))]
 

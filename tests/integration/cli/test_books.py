@@ -134,3 +134,20 @@ def test_verify_exits_1_where_a_check_fails(run: Run, book: str, tamper: None) -
     told = run("verify", book, "--json")
     assert told.code == 1
     assert not all(check["ok"] for check in told.json)
+
+
+def test_a_book_with_anothers_id_as_its_name_is_not_taken_for_it(run: Run, book: str) -> None:
+    made = run("book", "create", book, "--currency", "EUR").out.strip()
+    listed = run("account", "list", book, "--json")
+    assert listed.code == 0
+    assert "assets:bank" in [each["code"] for each in listed.json]
+    assert run("account", "list", made, "--json").json == []
+
+
+def test_of_several_books_with_a_name_none_is_taken(run: Run, book: str) -> None:
+    name = uuid.uuid4().hex
+    for _ in range(2):
+        run("book", "create", f"Twin {name}", "--currency", "EUR")
+    told = run("account", "list", f"Twin {name}", "--json")
+    assert (told.code, told.error) == (1, "book_not_found")
+    assert "id" in told.json["error"]["fix"]

@@ -20,6 +20,7 @@ import uvicorn
 
 from tests.clock import VirtualClock
 from tests.conftest import Database, cluster_of
+from tests.integration.client.proxy import Proxy, proxy
 from tillroll import AsyncTillroll, RetryPolicy, Tillroll
 from tillroll.local import auth, front, gateway
 
@@ -224,3 +225,30 @@ def home(clients: Clients) -> Home:
 @pytest.fixture
 def http_home(http_clients: Clients) -> Home:
     return Home(http_clients)
+
+
+@pytest.fixture
+def wire(http_home: Home, http_clients: Clients) -> Iterator[Proxy]:
+    with proxy(http_clients.backend.url) as running:
+        yield running
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock(chance=0.5)
+
+
+@pytest.fixture
+def client(http_home: Home, http_clients: Clients, wire: Proxy, clock: VirtualClock) -> Any:
+    """Alice's client behind the proxy; retries take no time."""
+    return http_clients(
+        http_home.alice, wire.url, retry=RetryPolicy(clock=clock, max_attempts=3), timeout=0.5
+    )
+
+
+@pytest.fixture(params=["http", "async http"])
+def capped(request: pytest.FixtureRequest, backend: Backend) -> Iterator[Home]:
+    """A book behind a gateway that gives two rows at most."""
+    with ExitStack() as cleanup:
+        narrow = cleanup.enter_context(serve(backend.database, max_rows=2))
+        yield Home(Clients(request.param, narrow, cleanup))

@@ -19,14 +19,25 @@ MODELS = {
     "accounts": models.Account,
     "balance": models.Balance,
     "books": models.BookInfo,
+    "chain_head": models.ChainHead,
+    "change": models.Change,
     "check_result": models.Check,
+    "checkpoint": models.Checkpoint,
     "currencies": models.Currency,
     "entries": models.Entry,
+    "entry_input": models.EntryInput,
+    "expectation": models.Expectation,
+    "groups": models.AccountGroup,
+    "holders": models.Holder,
+    "holds": models.Hold,
     "members": models.Member,
+    "periods": models.Period,
+    "posting_result": models.PostingResult,
     "receipt": models.Receipt,
     "receipt_entry": models.ReceiptEntry,
     "register_line": models.RegisterLine,
     "statement": models.Statement,
+    "transaction_input": models.TransactionInput,
     "transactions": models.Transaction,
 }
 TYPE_OF = {
@@ -94,7 +105,9 @@ def python_default(sql: str | None) -> Any:
     if sql is None:
         return inspect.Parameter.empty
     literal = sql.split("::")[0]
-    return {"NULL": None, "'{}'": None, "false": False, "true": True}.get(literal, literal)
+    return {"NULL": None, "'{}'": None, "false": False, "true": True}.get(
+        literal, literal.strip("'")
+    )
 
 
 @pytest.mark.parametrize("side", SIDES)
@@ -129,7 +142,7 @@ def test_every_method_returns_what_its_function_returns(backend: Backend, side: 
     for name, method in methods(side, set(catalog)).items():
         returned = get_type_hints(method)["return"]
         wanted = catalog[name]["returns"] + ("[]" if catalog[name]["set"] else "")
-        assert sql_types(returned) == {wanted}, name
+        assert wanted in sql_types(returned), name
 
 
 def test_models_have_the_fields_of_the_types_and_views(backend: Backend) -> None:
@@ -156,7 +169,8 @@ def test_models_have_the_fields_of_the_types_and_views(backend: Backend) -> None
 def test_what_a_view_may_leave_null_is_optional_in_its_model(backend: Backend) -> None:
     """The table behind a view says what is never null."""
     tables = {"books": "books", "members": "book_members", "currencies": "currencies"}
-    tables |= {name: name for name in ("accounts", "transactions", "entries")}
+    tables |= {name: name for name in ("accounts", "transactions", "entries", "holds")}
+    tables |= {"holders": "account_holders", "groups": "account_groups", "periods": "period_locks"}
     for view, table in tables.items():
         hints = get_type_hints(MODELS[view])
         rows = backend.sql(

@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 
 from tests.clock import VirtualClock
 from tests.integration.client.conftest import Clients, Home
-from tillroll import InsufficientFunds, RequestFailed, RetryPolicy, Unreachable
+from tillroll import InsufficientFunds, RequestFailed, RetryPolicy, Unreachable, WrongIsolation
 from tillroll.server import free_port
 
 
@@ -84,6 +84,27 @@ def test_in_the_callers_transaction_nothing_is_repeated(
     assert stopped.value.code == "57014"
     assert clock.slept == []
     done(clients, connection.close())
+
+
+@pytest.mark.parametrize("level", ["read committed", "serializable"])
+def test_a_callers_transaction_is_serializable_or_has_no_such_transfer(
+    level: str, direct_home: Home, direct_clients: Clients
+) -> None:
+    clients, home = direct_clients, direct_home
+    connection = connect(clients, clients.backend.dsn(home.alice))
+    book = clients.direct(connection).book(home.book.id)
+    done(clients, connection.execute(f"set transaction isolation level {level}"))
+    order = {"from_account_id": home.world, "to_account_id": home.bank, "amount": 5}
+    if level == "serializable":
+        book.transfer_serializable(**order)
+    else:
+        with pytest.raises(WrongIsolation):
+            book.transfer_serializable(**order)
+    done(clients, connection.commit())
+    # Between two transactions of the caller's it has one of its own.
+    book.transfer_serializable(**order)
+    done(clients, connection.close())
+    assert home.posted(home.bank) == (10 if level == "serializable" else 5)
 
 
 def test_a_pool_lends_its_connections(direct_home: Home, direct_clients: Clients) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -14,7 +14,7 @@ import pytest
 
 from tests.clock import VirtualClock
 from tests.integration.client.conftest import ANON_KEY, Clients, Home
-from tests.integration.client.proxy import Proxy, proxy
+from tests.integration.client.proxy import Proxy
 from tillroll import (
     AsyncTillroll,
     InsufficientFunds,
@@ -29,25 +29,6 @@ from tillroll import (
 from tillroll.server import free_port
 
 LOST = ["cut", "half", "hang", "gateway", "captive"]
-
-
-@pytest.fixture
-def wire(http_home: Home, http_clients: Clients) -> Iterator[Proxy]:
-    with proxy(http_clients.backend.url) as running:
-        yield running
-
-
-@pytest.fixture
-def clock() -> VirtualClock:
-    return VirtualClock(chance=0.5)
-
-
-@pytest.fixture
-def client(http_home: Home, http_clients: Clients, wire: Proxy, clock: VirtualClock) -> Any:
-    """Alice's client behind the proxy; retries take no time."""
-    return http_clients(
-        http_home.alice, wire.url, retry=RetryPolicy(clock=clock, max_attempts=3), timeout=0.5
-    )
 
 
 @pytest.mark.parametrize("fault", LOST)

@@ -33,10 +33,14 @@ class Change(NamedTuple):
         if "account_id" in arguments:
             arguments["account_id"] = home.accounts[arguments["account_id"]]
         if "user_id" in arguments:
-            arguments["user_id"] = home.users[arguments["user_id"]]
+            arguments["user_id"] = home.user(arguments["user_id"])
+        if "account_ids" in arguments:
+            arguments["account_ids"] = [home.accounts[name] for name in arguments["account_ids"]]
         return partial(who.call, self.function, **arguments)
 
 
+DAYS = {"from_date": "0001-01-01", "to_date": "9999-12-31"}
+JOINT = {"name": "Joint", "account_ids": ["bank"], "min_total": 50}
 FLOOR = {"account_id": "bank", "min_balance": 50, "max_balance": None}
 CEILING = {"account_id": "cash", "min_balance": 0, "max_balance": 50}
 CHANGES = {
@@ -48,7 +52,12 @@ CHANGES = {
     "lower the ceiling": Change("set_balance_limits", CEILING, "limit_exceeded", "limit_exceeded"),
     "archive": Change("update_book", {"archived": True}, "none", "book_archived"),
     "demote": Change("set_member", {"user_id": "bob", "role": "viewer"}, "none", "forbidden"),
+    "demote to holder": Change(
+        "set_member", {"user_id": "bob", "role": "holder"}, "none", "account_not_found"
+    ),
     "remove": Change("remove_member", {"user_id": "bob"}, "none", "book_not_found"),
+    "lock the period": Change("lock_period", DAYS, "none", "period_locked"),
+    "set a joint floor": Change("set_account_group", JOINT, "group_floor", "group_floor"),
 }
 
 
@@ -119,13 +128,25 @@ def test_who_waits_too_long_is_told_busy_and_may_retry(crowded: Household) -> No
     bank, cash, world, yen = (
         {**book, "account_id": home.accounts[name]} for name in ("bank", "cash", "world", "yen")
     )
-    other, third, fourth, fifth = (
-        alice.call("create_book", name=name, base_currency="EUR")["id"] for name in "abcd"
+    other, third, fourth, fifth, sixth, seventh = (
+        alice.call("create_book", name=name, base_currency="EUR")["id"] for name in "abcdef"
     )
     dora = {"book_id": other, "user_id": home.user("dora")}
     alice.call("set_member", **dora, role="viewer")
     new_book = {"name": "n", "base_currency": "EUR", "id": home.users["alice"]}
     new_account = {"name": "n", "type": "asset", "currency": "EUR", "id": home.users["alice"]}
+    opened, reopened = (
+        {
+            "book_id": book_id,
+            "account_id": alice.call(
+                "open_account", book_id=book_id, name="n", type="asset", currency="EUR"
+            )["id"],
+            "user_id": home.user("erin"),
+        }
+        for book_id in (sixth, seventh)
+    )
+    alice.call("set_holder", **opened, access="view")
+    alice.call("set_holder", **reopened, access="view")
     held = [
         partial(home.pay, alice, "bank", "cash", 1),
         partial(home.pay, alice, "world", "bank", 1),
@@ -145,11 +166,20 @@ def test_who_waits_too_long_is_told_busy_and_may_retry(crowded: Household) -> No
         ("remove_member", dora),
         ("update_book", {"book_id": third}),
         ("open_account", {**new_account, "book_id": third}),
+        ("set_holder", {**bank, **dora, "access": "view"}),
+        ("remove_holder", {**bank, **dora}),
+        ("set_account_group", {"book_id": other, **JOINT, "account_ids": [bank["account_id"]]}),
+        ("remove_account_group", {"book_id": other, "group_id": third}),
+        ("lock_period", {"book_id": other, **DAYS}),
+        ("unlock_period", {"book_id": other, **DAYS}),
+        ("update_account", {**cash, "payable": True}),
         ("open_account", {**book, **new_account}),
         ("create_book", new_book),
         # She is being deleted.
         ("set_member", {"book_id": fourth, "user_id": home.user("erin"), "role": "viewer"}),
         ("remove_member", {"book_id": fifth, "user_id": home.users["erin"]}),
+        ("set_holder", {**opened, "access": "spend"}),
+        ("remove_holder", reopened),
     ]
     alice.call("set_member", book_id=fifth, user_id=home.users["erin"], role="viewer")
 

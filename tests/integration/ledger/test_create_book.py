@@ -33,7 +33,7 @@ def test_without_a_user_the_book_has_no_member_until_one_is_set(home: Household)
 def test_whoever_is_signed_in_may(home: Household) -> None:
     told = answers(home, "create_book", **GOOD)
     assert {name for name, code in told.items() if code == "none"} == {
-        *("stranger", "viewer", "editor", "owner", "service_role", "postgres")
+        *("stranger", "holder", "viewer", "editor", "owner", "service_role", "postgres")
     }
     assert (told["anon"], told["no sub"]) == ("42501", "forbidden")
 

@@ -28,10 +28,14 @@ def test_what_is_not_committed_is_not_found(home: Household) -> None:
     assert answer(find) == "none"
 
 
-def test_viewers_and_up(home: Household) -> None:
+def test_viewers_and_up_and_whose_account_it_touches(home: Household) -> None:
     home.pay(home.as_user("bob"), "world", "bank", 1, idempotency_key="k")
     told = answers(home, "find_transaction", book_id=home.book_id, idempotency_key="k")
     assert told == READERS
+
+    home.pay(home.as_user("bob"), "world", "cash", 1, idempotency_key="other")
+    told = answers(home, "find_transaction", book_id=home.book_id, idempotency_key="other")
+    assert told == {**READERS, "holder": "transaction_not_found"}
 
 
 def test_bad_input_is_refused_by_code(home: Household) -> None:

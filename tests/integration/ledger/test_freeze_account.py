@@ -47,10 +47,8 @@ def test_bad_input_is_refused_by_code_and_changes_nothing(home: Household) -> No
 
 def test_a_closed_account_stays_closed(home: Household) -> None:
     where = {"book_id": home.book_id, "account_id": home.accounts["bank"]}
-    home.owner().query(
-        "update ledger_private.accounts set status = 'closed' where id = %s", [where["account_id"]]
-    )
     alice = home.as_user("alice")
+    alice.call("close_account", **where)
     before = home.state()
     assert answer(partial(alice.call, "freeze_account", **where)) == "account_closed"
     assert answer(partial(alice.call, "unfreeze_account", **where)) == "account_closed"

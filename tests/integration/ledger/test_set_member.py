@@ -51,7 +51,7 @@ def test_bad_input_is_refused_by_code_and_changes_nothing(home: Household) -> No
             ({"role": None}, "invalid_argument"),
             ({"role": ""}, "invalid_argument"),
             ({"role": "Owner"}, "invalid_argument"),
-            ({"role": "holder"}, "invalid_argument"),
+            ({"role": "service_role"}, "invalid_argument"),
         ],
     )
 

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import uuid
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from tests.callers import READERS, answers, assert_refused
+from tests.callers import HIDDEN, READERS, answers, assert_refused
+from tests.past import post_at
 from tests.world import MAX, Household, Row, refusal
 
 
@@ -74,12 +76,56 @@ def test_a_time_without_bookings_has_the_balance_of_before(dated: Household) -> 
 def test_infinite_dates_take_everything(dated: Household) -> None:
     whole = _statement(dated, "-infinity", "infinity")
     assert (whole["opening"], whole["closing"], len(whole["lines"])) == (0, 120, 6)
+    for day, balance in (("-infinity", 0), ("infinity", 120)):
+        edge = _statement(dated, day, day)
+        assert (edge["opening"], edge["closing"], edge["lines"]) == (balance, balance, [])
+    for first, last in (("4714-11-24 BC", "5874897-12-31"), ("0001-01-01", "9999-12-31")):
+        assert _statement(dated, first, last) == whole
 
 
-def test_viewers_and_up(dated: Household) -> None:
+def test_a_day_is_one_in_utc_wherever_the_caller_is(home: Household) -> None:
+    midnight = datetime(2026, 4, 1, tzinfo=UTC)
+    tick = timedelta(microseconds=1)
+    for at, amount in ((midnight - tick, 1), (midnight, 10), (midnight + tick, 100)):
+        post_at(home, at, "world", "bank", amount)
+    # Booked on that day, but not dated there.
+    post_at(home, midnight + 2 * tick, "world", "bank", 1000, date(2026, 5, 1))
+    carol = home.as_user("carol")
+    carol.query("set time zone 'Pacific/Kiritimati'")
+    where = {"book_id": home.book_id, "account_id": home.accounts["bank"]}
+    for day, amounts in (("2026-03-31", [1]), ("2026-04-01", [10, 100]), ("2026-04-02", [])):
+        statement = carol.call("statement", **where, from_date=day, to_date=day)
+        assert [line["amount"] for line in statement["lines"]] == amounts
+
+
+def test_several_slots_run_through_one_balance(home: Household) -> None:
+    account = {"name": "w", "type": "income", "currency": "EUR", "slots": 3}
+    made = home.as_user("alice").call("open_account", book_id=home.book_id, **account)
+    home.accounts["wide"] = made["id"]
+    noon = datetime(2026, 3, 31, 12, tzinfo=UTC)
+    days = [None, date(2026, 4, 2), None, date(2026, 3, 1), None, date(2026, 4, 1)]
+    for number, day in enumerate(days):
+        at = noon + number * timedelta(seconds=1)
+        post_at(home, at, "wide", "bank", 10**number, day, slot=2 - number % 3)
+    statement = _statement(home, "2026-03-31", "2026-04-01", "wide")
+    assert (statement["opening"], statement["closing"]) == (-1000, -111101)
+    told = [
+        (line["amount"], line["running_balance"], line["version"]) for line in statement["lines"]
+    ]
+    assert told == [
+        (-1, -1001, None),
+        (-100, -1101, None),
+        (-10000, -11101, None),
+        (-100000, -111101, None),
+    ]
+
+
+def test_viewers_and_up_and_who_holds_it(dated: Household) -> None:
     where = {"book_id": dated.book_id, "account_id": dated.accounts["bank"]}
     dates = {"from_date": "2026-03-01", "to_date": "2026-03-31"}
     assert answers(dated, "statement", **where, **dates) == READERS
+    where["account_id"] = dated.accounts["cash"]
+    assert answers(dated, "statement", **where, **dates) == HIDDEN
 
 
 def test_bad_input_is_refused_by_code(home: Household) -> None:

@@ -7,12 +7,13 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import psycopg
 import pytest
 
-from tests.stepping import until_waiting
+from tests.stepping import after, until_waiting
 from tests.world import Household, Session, refusal
 
 
@@ -110,6 +111,24 @@ def test_the_funds_check_sees_what_was_committed_while_it_waited(home: Household
         first.query("commit")
         assert waiting.result() == "insufficient_funds"
     assert home.posted("bank") == 20
+
+
+@pytest.mark.parametrize("function", ["transfer", "transfer_up_to"])
+def test_what_would_be_refused_now_waits_for_who_may_change_that(
+    home: Household, function: str
+) -> None:
+    alice, bob = home.as_user("alice"), home.as_user("bob")
+    cash = {"book_id": home.book_id, "account_id": home.accounts["cash"]}
+    alice.call("freeze_account", **cash)
+    sides = {"from_account_id": home.accounts["bank"], "to_account_id": home.accounts["cash"]}
+    spend = partial(bob.call, function, book_id=home.book_id, amount=60, **sides)
+
+    def relent() -> None:
+        home.pay(alice, "world", "bank", 60)
+        alice.call("unfreeze_account", **cash)
+
+    after(alice, relent, bob, spend)
+    assert home.posted("cash") == 60
 
 
 def test_accounts_are_locked_in_one_order_whichever_way_the_money_goes(home: Household) -> None:

@@ -11,8 +11,16 @@ COLUMNS = {
     " external_id metadata created_at posted held available version",
     "transactions": "id book_id kind effective_on posted_at description idempotency_key"
     " external_id reverses_id metadata created_by",
-    "entries": "book_id account_id slot version transaction_id leg amount balance_after booked_at",
+    "entries": (
+        "book_id account_id slot version transaction_id leg amount balance_after booked_at"
+        " effective_on hash"
+    ),
     "currencies": "code exponent name",
+    "groups": "id book_id name min_total account_ids version created_at",
+    "holders": "book_id account_id user_id access created_at",
+    "holds": "id book_id account_id to_account_id amount captured released expires_at state"
+    " description metadata created_by created_at",
+    "periods": "book_id from_date to_date created_at",
 }
 
 

@@ -82,8 +82,32 @@ def test_parents_of_what_is_booked_cannot_be_removed(home: Household) -> None:
     for statement in (
         "delete from ledger_private.books where false",
         "delete from ledger_private.accounts where false",
-        "truncate ledger_private.accounts, ledger_private.balances",
+        "truncate ledger_private.accounts cascade",
     ):
         assert (statement, answer(partial(owner.query, statement))) == (statement, REFUSED)
     assert answer(partial(owner.query, "delete from ledger_private.currencies")) == "23503"
     assert home.state() == before
+
+
+def test_a_transaction_is_removed_by_the_one_that_made_it_alone(home: Household) -> None:
+    """A batch takes back the rows of what it refuses; nothing else goes."""
+    older = home.fund()["transaction_id"]
+    owner = home.owner()
+    before = home.state()
+    insert = (
+        "insert into ledger_private.transactions (book_id, id, kind, effective_on)"
+        " values (%s, gen_random_uuid(), 'transfer', '2026-01-01') returning id"
+    )
+    remove = "delete from ledger_private.transactions where id = any(%s)"
+    owner.query("begin")
+    own = str(owner.query(insert, [home.book_id])[0]["id"])
+    owner.query("savepoint own")
+    for ids in ([older], [own, older]):
+        assert answer(partial(owner.query, remove, [ids])) == REFUSED
+        owner.query("rollback to own")
+    owner.query(remove, [[own]])
+    owner.query("commit")
+    assert home.state() == before
+
+    own = str(owner.query(insert, [home.book_id])[0]["id"])
+    assert answer(partial(owner.query, remove, [[own]])) == REFUSED

@@ -29,7 +29,9 @@ def test_a_page_of_a_register_is_read_from_its_end_of_the_index(home: Household)
     shown = plan(
         home,
         "select * from ledger_private.register where book_id = %s and account_id = %s"
-        " and version < 1000 order by version desc limit 100",
+        " and slot = 0 and (booked_at, version) < ('infinity'::timestamptz, 1000::bigint)"
+        " order by booked_at desc, version desc limit 100",
     )
     assert "Index Scan Backward using entries_pkey" in shown
+    assert "AND (ROW(booked_at, version) < ROW(" in shown
     assert "Sort" not in shown
