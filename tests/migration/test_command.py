@@ -155,3 +155,28 @@ def test_check_exits_0_and_10(
     assert [each["kind"] for each in json.loads(result.stdout)["differences"]] == ["column"]
     # In text, one block a difference.
     assert run("check", *shadow[:-1]).stdout.startswith("different: column app.t.id")
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql://u:s3cret@[::1/d",
+        "postgresql://u:s3cret%zz@h/d",
+        "postgresql://u:s3cret@h/d?bogus=1",
+        "postgresql://u:s3cret/x@h:5432/d",
+        "postgresql://u:x@s3cret@h/d",
+        'host=h password="s3cret x"',
+        "s3cret",
+    ],
+)
+@pytest.mark.parametrize("command", ["status", "up"])
+def test_a_malformed_url_is_refused_without_its_password(
+    write: Write, dsn: str, command: str
+) -> None:
+    told = run(command, "--db-url", dsn, "--dir", write("select 1;"), "--json")
+    assert told.exit_code == 2
+    assert "s3cret" not in told.output
+    fault = told.exception
+    while fault is not None:
+        assert "s3cret" not in str(fault)
+        fault = fault.__cause__ or fault.__context__

@@ -182,14 +182,19 @@ def access() -> Iterator[None]:
 
 
 def _parts(dsn: str) -> dict[str, object]:
-    try:
-        return dict(conninfo_to_dict(dsn))
-    except psycopg.ProgrammingError:
-        # Not what libpq says, and not as a cause: both quote the URL, with its password.
-        raise UsageError(
-            "the database URL is malformed: write it like postgresql://USER@HOST:5432/DATABASE, "
-            "with what is special in a password as %XX"
-        ) from None
+    with contextlib.suppress(psycopg.ProgrammingError):
+        parts: dict[str, object] = dict(conninfo_to_dict(dsn))
+        # A password with / or @ in it ends up in the port or in the host.
+        if (
+            all(each.isdecimal() for each in str(parts.get("port", "")).split(",") if each)
+            and "@" not in str(parts.get("host", ""))[1:]
+        ):
+            return parts
+    # What libpq says is left out, also as a cause: it quotes the URL, with its password.
+    raise UsageError(
+        "the database URL is malformed: write it like postgresql://USER@HOST:5432/DATABASE, "
+        "with what is special in a password as %XX"
+    )
 
 
 def _is_local(host: str) -> bool:

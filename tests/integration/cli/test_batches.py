@@ -146,7 +146,7 @@ def test_a_line_that_is_wrong_is_named_and_nothing_is_posted(
         '{"from": "bank", "to": "opening", "amount": "1", "metadata": {"\\udfff": 1}}',
         '{"from": "bank", "to": "opening", "amount": "1", "description": "\\ud800"}',
         '{"\\ud800": "bank"}',
-        '{"metadata": ' + "[" * 500 + "]" * 500 + "}",
+        f'{{"from": "bank", "to": "opening", "amount": "1", "metadata": {"[" * 500 + "]" * 500}}}',
         "[" * 200_000,
     ],
 )

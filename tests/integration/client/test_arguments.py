@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -50,7 +51,7 @@ def test_a_key_is_a_text_and_nothing_else(home: Home, key: object) -> None:
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_value_date_is_no_moment(home: Home, moment: datetime.datetime) -> None:
     day = datetime.date(2026, 3, 1)
-    calls = (
+    calls: tuple[Callable[[], Any], ...] = (
         lambda: home.fund(100, effective_on=moment),
         lambda: home.book.post_transactions(transactions=[item(home, effective_on=moment)]),
         lambda: home.book.get_balance(account_id=home.bank, effective_on=moment),
