@@ -27,11 +27,11 @@ declare
     v_has_groups boolean := (decide.door).has_groups;
     v_has_periods boolean := (decide.door).has_periods;
     v_now timestamptz := clock_timestamp();
-    v_lines ledger_private.line[] := '{}';
+    v_lines ledger_private.line[] := '{}'::ledger_private.line[];
     v_count integer := 0;
-    v_refused integer[] := '{}';
-    v_codes text[] := '{}';
-    v_details jsonb[] := '{}';
+    v_refused integer[] := '{}'::integer[];
+    v_codes text[] := '{}'::text[];
+    v_details jsonb[] := '{}'::jsonb[];
     v_refusals integer := 0;
     -- Of each balance row that is met: what the items so far have made of it.
     v_posted bigint[] := array_fill(null::bigint, array[cardinality(decide.legs)]);
@@ -42,8 +42,8 @@ declare
     v_slots smallint[] := array_fill(null::smallint, array[cardinality(decide.legs)]);
     v_hashes bytea[] := array_fill(null::bytea, array[cardinality(decide.legs)]);
     -- Of the item at hand: what its legs have overwritten.
-    v_undo_rows integer[] := '{}';
-    v_undo_hashes bytea[] := '{}';
+    v_undo_rows integer[] := '{}'::integer[];
+    v_undo_hashes bytea[] := '{}'::bytea[];
     -- Of each group that is met.
     v_groups uuid[];
     v_floors bigint[];

@@ -34,7 +34,7 @@ begin
     -- book that she may not change, or learns from the wait that it is there.
     loop
         if v_user is null then
-            select null, 'owner', b.has_groups, b.has_periods, b.archived_at is not null
+            select null::uuid, 'owner', b.has_groups, b.has_periods, b.archived_at is not null
             into v_door.user_id, v_door.role, v_door.has_groups, v_door.has_periods, v_door.archived
             from ledger_private.books as b
             where b.id = enter_book.book_id;

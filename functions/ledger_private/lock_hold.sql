@@ -25,6 +25,7 @@ begin
     return v_hold;
 exception when lock_not_available then
     perform ledger_private.raise_error('busy', jsonb_build_object('hold_id', lock_hold.hold_id));
+    return null;
 end;
 $$;
 

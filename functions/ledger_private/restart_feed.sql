@@ -16,7 +16,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     -- The first number that a transaction can have.
-    v_first constant xid8 := '3';
+    v_first constant xid8 := '3'::xid8;
     v_moved bigint := 0;
 begin
     lock table ledger_private.transactions in share row exclusive mode;

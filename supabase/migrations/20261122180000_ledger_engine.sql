@@ -2382,7 +2382,7 @@ set search_path = pg_catalog, pg_temp
 as $$
 declare
     -- The first number that a transaction can have.
-    v_first constant xid8 := '3';
+    v_first constant xid8 := '3'::xid8;
     v_moved bigint := 0;
 begin
     lock table ledger_private.transactions in share row exclusive mode;
@@ -5327,7 +5327,7 @@ begin
     -- book that she may not change, or learns from the wait that it is there.
     loop
         if v_user is null then
-            select null, 'owner', b.has_groups, b.has_periods, b.archived_at is not null
+            select null::uuid, 'owner', b.has_groups, b.has_periods, b.archived_at is not null
             into v_door.user_id, v_door.role, v_door.has_groups, v_door.has_periods, v_door.archived
             from ledger_private.books as b
             where b.id = enter_book.book_id;
@@ -5791,6 +5791,7 @@ begin
     return v_hold;
 exception when lock_not_available then
     perform ledger_private.raise_error('busy', jsonb_build_object('hold_id', lock_hold.hold_id));
+    return null;
 end;
 $$;
 
@@ -7108,11 +7109,11 @@ declare
     v_has_groups boolean := (decide.door).has_groups;
     v_has_periods boolean := (decide.door).has_periods;
     v_now timestamptz := clock_timestamp();
-    v_lines ledger_private.line[] := '{}';
+    v_lines ledger_private.line[] := '{}'::ledger_private.line[];
     v_count integer := 0;
-    v_refused integer[] := '{}';
-    v_codes text[] := '{}';
-    v_details jsonb[] := '{}';
+    v_refused integer[] := '{}'::integer[];
+    v_codes text[] := '{}'::text[];
+    v_details jsonb[] := '{}'::jsonb[];
     v_refusals integer := 0;
     -- Of each balance row that is met: what the items so far have made of it.
     v_posted bigint[] := array_fill(null::bigint, array[cardinality(decide.legs)]);
@@ -7123,8 +7124,8 @@ declare
     v_slots smallint[] := array_fill(null::smallint, array[cardinality(decide.legs)]);
     v_hashes bytea[] := array_fill(null::bytea, array[cardinality(decide.legs)]);
     -- Of the item at hand: what its legs have overwritten.
-    v_undo_rows integer[] := '{}';
-    v_undo_hashes bytea[] := '{}';
+    v_undo_rows integer[] := '{}'::integer[];
+    v_undo_hashes bytea[] := '{}'::bytea[];
     -- Of each group that is met.
     v_groups uuid[];
     v_floors bigint[];

@@ -5,7 +5,7 @@ from functools import partial
 from tests.callers import answer
 from tests.world import Household
 
-TABLES = ("books", "book_members", "accounts", "balances", "transactions", "entries")
+TABLES = ("book_members", "accounts", "balances", "transactions", "entries")
 
 
 def test_it_returns_the_books_of_the_signed_in_user(home: Household) -> None:
