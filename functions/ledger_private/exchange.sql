@@ -32,6 +32,9 @@ declare
     v_receipt ledger.receipt;
     v_sell record;
     v_buy record;
+    -- The conversion accounts of the two currencies.
+    v_sold uuid;
+    v_bought uuid;
     v_conversion record;
     v_rate numeric;
 begin
@@ -81,12 +84,11 @@ begin
         'to_account_id', v_sell.currency <> v_buy.currency,
         'of another currency: within one money moves by transfer'
     );
+    v_sold := ledger_private.conversion_account_id(exchange.book_id, v_sell.currency);
+    v_bought := ledger_private.conversion_account_id(exchange.book_id, v_buy.currency);
     perform ledger_private.check_argument(
         'from_account_id',
-        exchange.from_account_id
-        <> ledger_private.conversion_account_id(exchange.book_id, v_sell.currency)
-        and exchange.to_account_id
-        <> ledger_private.conversion_account_id(exchange.book_id, v_buy.currency),
+        exchange.from_account_id <> v_sold and exchange.to_account_id <> v_bought,
         'neither account one of conversion'
     );
 
@@ -98,10 +100,9 @@ begin
     begin
         for v_conversion in
             select c.id, c.currency
-            from (
-                select s.currency, ledger_private.conversion_account_id(exchange.book_id, s.currency) as id
-                from unnest(array[v_sell.currency, v_buy.currency]) as s (currency)
-            ) as c
+            from unnest(
+                array[v_sold, v_bought], array[v_sell.currency, v_buy.currency]
+            ) as c (id, currency)
             where not exists (
                 select from ledger_private.accounts as a
                 where a.book_id = exchange.book_id and a.id = c.id and a.currency = c.currency
@@ -131,27 +132,18 @@ begin
         if not v_receipt.replayed then
             v_receipt := ledger_private.post_legs(
                 exchange.book_id, v_door, v_receipt,
-                array(
-                    select
-                        row(null, null, l.id, null, l.amount, null, null, null)
-                        ::ledger_private.leg
-                    from (
-                        values
-                        (1, exchange.from_account_id, -exchange.sell_amount),
-                        (
-                            2,
-                            ledger_private.conversion_account_id(exchange.book_id, v_sell.currency),
-                            exchange.sell_amount
-                        ),
-                        (
-                            3,
-                            ledger_private.conversion_account_id(exchange.book_id, v_buy.currency),
-                            -exchange.buy_amount
-                        ),
-                        (4, exchange.to_account_id, exchange.buy_amount)
-                    ) as l (leg, id, amount)
-                    order by l.leg
-                ),
+                array[
+                    row(
+                        null, null, exchange.from_account_id, null, -exchange.sell_amount,
+                        null, null, null
+                    ),
+                    row(null, null, v_sold, null, exchange.sell_amount, null, null, null),
+                    row(null, null, v_bought, null, -exchange.buy_amount, null, null, null),
+                    row(
+                        null, null, exchange.to_account_id, null, exchange.buy_amount,
+                        null, null, null
+                    )
+                ]::ledger_private.leg[],
                 exchange.expect
             );
         end if;

@@ -1,6 +1,6 @@
 -- ledger_private.lock_expected: the accounts of a posting together with those that something is
 -- expected of, locked in one sorted statement. A holder locks none that she does not hold. Called
--- by the engine only, before the lock of the posting's own accounts, which is then free.
+-- by the engine only.
 
 create or replace function ledger_private.lock_expected(
     book_id uuid,

@@ -77,17 +77,11 @@ begin
         where i.code is null and i.id is not null
     );
     v_accounts := array(select distinct l.account_id from unnest(v_legs) as l);
-    if v_door.has_groups then
-        perform ledger_private.lock_groups(post_items.book_id, v_accounts);
-    end if;
-    -- Not for a call that only replays: what was expected then was compared then.
-    if cardinality(post_items.expect) > 0 and cardinality(v_legs) > 0 then
-        perform ledger_private.lock_expected(
-            post_items.book_id, v_door, v_accounts, post_items.expect
-        );
-    end if;
-    perform ledger_private.lock_accounts(post_items.book_id, v_accounts);
-
+    -- A call that only replays compares nothing: what was expected was compared then.
+    perform ledger_private.lock_posting(
+        post_items.book_id, v_door, v_accounts,
+        case when cardinality(v_legs) > 0 then post_items.expect end
+    );
     v_decision := ledger_private.decide(post_items.book_id, v_door, v_legs, v_per_item);
     if cardinality(v_decision.refused) > 0 and not v_per_item then
         perform ledger_private.refuse_item(

@@ -28,16 +28,9 @@ declare
     );
     v_decision ledger_private.decision;
 begin
-    if (post_legs.door).has_groups then
-        perform ledger_private.lock_groups(post_legs.book_id, v_accounts);
-    end if;
-    if cardinality(post_legs.expect) > 0 then
-        perform ledger_private.lock_expected(
-            post_legs.book_id, post_legs.door, v_accounts, post_legs.expect
-        );
-    end if;
-    perform ledger_private.lock_accounts(post_legs.book_id, v_accounts);
-
+    perform ledger_private.lock_posting(
+        post_legs.book_id, post_legs.door, v_accounts, post_legs.expect
+    );
     v_decision := ledger_private.decide(post_legs.book_id, post_legs.door, v_legs, false);
     if cardinality(v_decision.refused) > 0 then
         perform ledger_private.raise_error(v_decision.codes[1], v_decision.details[1]);

@@ -5434,6 +5434,9 @@ declare
     v_receipt ledger.receipt;
     v_sell record;
     v_buy record;
+    -- The conversion accounts of the two currencies.
+    v_sold uuid;
+    v_bought uuid;
     v_conversion record;
     v_rate numeric;
 begin
@@ -5483,12 +5486,11 @@ begin
         'to_account_id', v_sell.currency <> v_buy.currency,
         'of another currency: within one money moves by transfer'
     );
+    v_sold := ledger_private.conversion_account_id(exchange.book_id, v_sell.currency);
+    v_bought := ledger_private.conversion_account_id(exchange.book_id, v_buy.currency);
     perform ledger_private.check_argument(
         'from_account_id',
-        exchange.from_account_id
-        <> ledger_private.conversion_account_id(exchange.book_id, v_sell.currency)
-        and exchange.to_account_id
-        <> ledger_private.conversion_account_id(exchange.book_id, v_buy.currency),
+        exchange.from_account_id <> v_sold and exchange.to_account_id <> v_bought,
         'neither account one of conversion'
     );
 
@@ -5500,10 +5502,9 @@ begin
     begin
         for v_conversion in
             select c.id, c.currency
-            from (
-                select s.currency, ledger_private.conversion_account_id(exchange.book_id, s.currency) as id
-                from unnest(array[v_sell.currency, v_buy.currency]) as s (currency)
-            ) as c
+            from unnest(
+                array[v_sold, v_bought], array[v_sell.currency, v_buy.currency]
+            ) as c (id, currency)
             where not exists (
                 select from ledger_private.accounts as a
                 where a.book_id = exchange.book_id and a.id = c.id and a.currency = c.currency
@@ -5533,27 +5534,18 @@ begin
         if not v_receipt.replayed then
             v_receipt := ledger_private.post_legs(
                 exchange.book_id, v_door, v_receipt,
-                array(
-                    select
-                        row(null, null, l.id, null, l.amount, null, null, null)
-                        ::ledger_private.leg
-                    from (
-                        values
-                        (1, exchange.from_account_id, -exchange.sell_amount),
-                        (
-                            2,
-                            ledger_private.conversion_account_id(exchange.book_id, v_sell.currency),
-                            exchange.sell_amount
-                        ),
-                        (
-                            3,
-                            ledger_private.conversion_account_id(exchange.book_id, v_buy.currency),
-                            -exchange.buy_amount
-                        ),
-                        (4, exchange.to_account_id, exchange.buy_amount)
-                    ) as l (leg, id, amount)
-                    order by l.leg
-                ),
+                array[
+                    row(
+                        null, null, exchange.from_account_id, null, -exchange.sell_amount,
+                        null, null, null
+                    ),
+                    row(null, null, v_sold, null, exchange.sell_amount, null, null, null),
+                    row(null, null, v_bought, null, -exchange.buy_amount, null, null, null),
+                    row(
+                        null, null, exchange.to_account_id, null, exchange.buy_amount,
+                        null, null, null
+                    )
+                ]::ledger_private.leg[],
                 exchange.expect
             );
         end if;
@@ -5716,7 +5708,7 @@ from public, anon, authenticated, service_role;
 
 -- ledger_private.lock_expected: the accounts of a posting together with those that something is
 -- expected of, locked in one sorted statement. A holder locks none that she does not hold. Called
--- by the engine only, before the lock of the posting's own accounts, which is then free.
+-- by the engine only.
 
 create or replace function ledger_private.lock_expected(
     book_id uuid,
@@ -5799,6 +5791,44 @@ comment on function ledger_private.lock_hold is
 'Lock a hold and return it, or raise hold_state where it is no longer pending.';
 
 revoke execute on function ledger_private.lock_hold
+from public, anon, authenticated, service_role;
+
+-- functions/ledger_private/lock_posting.sql
+
+-- ledger_private.lock_posting: levels 2 and 3 of the global order for a posting of the general
+-- engine: the groups of its accounts, then their balance rows, together with those of its
+-- expectations, which are compared then. Called by the engine only.
+
+create or replace function ledger_private.lock_posting(
+    book_id uuid,
+    door ledger_private.door,
+    account_ids uuid[],
+    expect ledger.expectation[]
+)
+returns void
+language plpgsql
+volatile
+security invoker
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+    if (lock_posting.door).has_groups then
+        perform ledger_private.lock_groups(lock_posting.book_id, lock_posting.account_ids);
+    end if;
+    if cardinality(lock_posting.expect) > 0 then
+        perform ledger_private.lock_expected(
+            lock_posting.book_id, lock_posting.door, lock_posting.account_ids, lock_posting.expect
+        );
+    else
+        perform ledger_private.lock_accounts(lock_posting.book_id, lock_posting.account_ids);
+    end if;
+end;
+$$;
+
+comment on function ledger_private.lock_posting is
+'Lock the groups and balance rows of a posting in the global order; compare its expectations.';
+
+revoke execute on function ledger_private.lock_posting
 from public, anon, authenticated, service_role;
 
 -- functions/ledger_private/mask_receipt.sql
@@ -7592,17 +7622,11 @@ begin
         where i.code is null and i.id is not null
     );
     v_accounts := array(select distinct l.account_id from unnest(v_legs) as l);
-    if v_door.has_groups then
-        perform ledger_private.lock_groups(post_items.book_id, v_accounts);
-    end if;
-    -- Not for a call that only replays: what was expected then was compared then.
-    if cardinality(post_items.expect) > 0 and cardinality(v_legs) > 0 then
-        perform ledger_private.lock_expected(
-            post_items.book_id, v_door, v_accounts, post_items.expect
-        );
-    end if;
-    perform ledger_private.lock_accounts(post_items.book_id, v_accounts);
-
+    -- A call that only replays compares nothing: what was expected was compared then.
+    perform ledger_private.lock_posting(
+        post_items.book_id, v_door, v_accounts,
+        case when cardinality(v_legs) > 0 then post_items.expect end
+    );
     v_decision := ledger_private.decide(post_items.book_id, v_door, v_legs, v_per_item);
     if cardinality(v_decision.refused) > 0 and not v_per_item then
         perform ledger_private.refuse_item(
@@ -7680,16 +7704,9 @@ declare
     );
     v_decision ledger_private.decision;
 begin
-    if (post_legs.door).has_groups then
-        perform ledger_private.lock_groups(post_legs.book_id, v_accounts);
-    end if;
-    if cardinality(post_legs.expect) > 0 then
-        perform ledger_private.lock_expected(
-            post_legs.book_id, post_legs.door, v_accounts, post_legs.expect
-        );
-    end if;
-    perform ledger_private.lock_accounts(post_legs.book_id, v_accounts);
-
+    perform ledger_private.lock_posting(
+        post_legs.book_id, post_legs.door, v_accounts, post_legs.expect
+    );
     v_decision := ledger_private.decide(post_legs.book_id, post_legs.door, v_legs, false);
     if cardinality(v_decision.refused) > 0 then
         perform ledger_private.raise_error(v_decision.codes[1], v_decision.details[1]);
