@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 from tests.callers import answer, holder
-from tests.composites import array, entries, record, transactions
 from tests.conftest import Database
 from tests.world import Household, Refused, Row, Session, household
 
@@ -276,12 +275,15 @@ def test_every_function_tells_her_what_the_table_says(home: Household) -> None:
 def _post(home: Household, who: Session, function: str, giver: str, taker: str, amount: int) -> str:
     """What a posting of any kind is told."""
     ids = [home.accounts.get(name, name) for name in (giver, taker)]
-    lines = entries([(ids[0], -amount), (ids[1], amount)])
+    lines = [
+        {"account_id": ids[0], "amount": -amount},
+        {"account_id": ids[1], "amount": amount},
+    ]
     arguments: Row
     if function == "post_transaction":
         arguments = {"entries": lines}
     elif function == "post_transactions":
-        arguments = {"transactions": transactions(lines)}
+        arguments = {"transactions": [{"entries": lines}]}
     else:
         first = "account_id" if function == "create_hold" else "from_account_id"
         arguments = {first: ids[0], "to_account_id": ids[1], "amount": amount}
@@ -364,11 +366,11 @@ def test_what_she_is_given_holds_only_her_own_entries(home: Household) -> None:
     batch = heidi.rows(
         "post_transactions",
         **book,
-        transactions=transactions(
-            entries([(home.accounts["bank"], -1), (home.accounts["shop"], 1)]),
-            entries([(home.accounts["till"], -1), (home.accounts["bank"], 1)]),
-            entries([(home.accounts["cash"], -1), (home.accounts["bank"], 1)]),
-        ),
+        transactions=[
+            home.item("bank", "shop", 1),
+            home.item("till", "bank", 1),
+            home.item("cash", "bank", 1),
+        ],
         mode="per_item",
     )
     assert [item["error_code"] for item in batch] == [None, "account_not_found", "forbidden"]
@@ -416,7 +418,7 @@ def test_a_refusal_tells_her_nothing_of_what_others_have(home: Household) -> Non
 def test_what_she_expects_is_of_her_own_accounts(home: Household) -> None:
     heidi = home.as_user("heidi")
     for account, told in (("shop", "account_not_found"), ("bank", "version_conflict")):
-        expect = array([record(home.accounts[account], 99, None, None)])
+        expect = [{"account_id": home.accounts[account], "version": 99}]
         attempt = partial(home.pay, heidi, "bank", "shop", 1, expect=expect)
         assert answer(attempt) == told
 

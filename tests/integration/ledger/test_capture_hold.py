@@ -8,7 +8,6 @@ from functools import partial
 import pytest
 
 from tests.callers import EDITORS, answer, answers, assert_refused, everybody
-from tests.composites import array, record
 from tests.holding import capture, group, hold, money, open_account, overdue, release, rule, state
 from tests.world import MAX, Household, Refused
 
@@ -190,10 +189,10 @@ def test_expectations_are_compared_under_the_locks(home: Household) -> None:
     home.fund(100)
     bob = home.as_user("bob")
     held = hold(home, bob, 40)
-    world = record(home.accounts["world"], None, None, -99)
-    assert answer(partial(capture, home, bob, held, expect=array([world]))) == "version_conflict"
-    world = record(home.accounts["world"], None, None, -100)
-    capture(home, bob, held, expect=array([world]))
+    world = {"account_id": home.accounts["world"], "posted_eq": -99}
+    assert answer(partial(capture, home, bob, held, expect=[world])) == "version_conflict"
+    world = {"account_id": home.accounts["world"], "posted_eq": -100}
+    capture(home, bob, held, expect=[world])
 
 
 class TestIdempotency:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from tests.callers import answer, holder
-from tests.composites import entries, transactions
 from tests.conftest import Cluster
 from tests.integration.ledger.test_changes_and_postings import CHANGES, Change
 from tests.stepping import after
@@ -74,7 +73,7 @@ def _post(home: Household, who: Session, function: str) -> partial[list[Row]]:
     """A posting of 60 from the bank, which has 100, to cash; all that it needs is there."""
     alice = home.as_user("alice")
     bank, cash = home.accounts["bank"], home.accounts["cash"]
-    lines = entries([(bank, -60), (cash, 60)])
+    item = home.item("bank", "cash", 60)
     sides = {"from_account_id": bank, "to_account_id": cash}
     hold = {"account_id": bank, "to_account_id": cash, "amount": 60}
     arguments: Row
@@ -88,8 +87,8 @@ def _post(home: Household, who: Session, function: str) -> partial[list[Row]]:
         arguments = {"hold_id": alice.call("create_hold", book_id=home.book_id, **hold)["id"]}
     else:
         special: dict[str, Row] = {
-            "post_transaction": {"entries": lines},
-            "post_transactions": {"transactions": transactions(lines)},
+            "post_transaction": item,
+            "post_transactions": {"transactions": [item]},
             "create_hold": hold,
             "exchange": {
                 "from_account_id": bank,

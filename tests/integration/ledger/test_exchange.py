@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.callers import EDITORS, answer, answers, assert_refused
-from tests.composites import array, record
 from tests.conftest import Cluster
 from tests.holding import group, open_account, rule, swap
 from tests.world import MAX, Household, Row, household
@@ -217,8 +216,8 @@ def test_floors_ceilings_states_groups_and_periods_hold(home: Household) -> None
     rule(home, "unfreeze_account", "yen")
     alice.call("lock_period", book_id=home.book_id, from_date="2026-01-01", to_date="2026-01-31")
     assert answer(partial(go, effective_on="2026-01-01")) == "period_locked"
-    stale = record(home.accounts["bank"], 9, None, None)
-    assert answer(partial(go, expect=array([stale]))) == "version_conflict"
+    stale = {"account_id": home.accounts["bank"], "version": 9}
+    assert answer(partial(go, expect=[stale])) == "version_conflict"
     go()
     home.assert_sound()
 

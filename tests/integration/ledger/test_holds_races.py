@@ -12,7 +12,6 @@ import psycopg
 import pytest
 
 from tests.callers import answer
-from tests.composites import array, record
 from tests.holding import (
     capture,
     close,
@@ -344,12 +343,12 @@ def test_who_waits_for_one_lock_has_not_taken_the_next(home: Household, name: st
     if name.startswith("expire"):
         overdue(home, held)
     first, second = ORDER[name]
-    unchanged = record(home.accounts["world"], None, None, -100)
+    unchanged = {"account_id": home.accounts["world"], "posted_eq": -100}
     calls: dict[str, Step] = {
         **STEPS,
         "hold": lambda home, who, _: hold(home, who, 1),
         "close": lambda home, who, _: answer(partial(close, home, who, "cash", "bank")),
-        "expect": lambda home, who, held: capture(home, who, held, expect=array([unchanged])),
+        "expect": lambda home, who, held: capture(home, who, held, expect=[unchanged]),
     }
     blocker, alice, other = home.owner(), home.as_user("alice"), home.owner()
     with ThreadPoolExecutor(1) as pool:

@@ -8,7 +8,6 @@ from functools import partial
 import pytest
 
 from tests.callers import EDITORS, answer, answers, assert_refused
-from tests.composites import array, entries, record
 from tests.holding import capture, close, hold, money, reverse, rule, state, swap
 from tests.world import MAX, Household, Refused, Row
 
@@ -18,13 +17,7 @@ def _three(home: Household) -> Row:
     return home.as_user("bob").call(
         "post_transaction",
         book_id=home.book_id,
-        entries=entries(
-            [
-                (home.accounts["world"], -70),
-                (home.accounts["bank"], 50),
-                (home.accounts["cash"], 20),
-            ]
-        ),
+        entries=home.lines(world=-70, bank=50, cash=20),
     )
 
 
@@ -162,9 +155,9 @@ def test_the_reversal_has_a_value_date_of_its_own(home: Household) -> None:
 def test_expectations_are_compared_under_the_locks(home: Household) -> None:
     first = home.fund(100)
     bob = home.as_user("bob")
-    stale, right = (record(home.accounts["bank"], version, None, None) for version in (0, 1))
-    assert answer(partial(reverse, home, bob, first, expect=array([stale]))) == "version_conflict"
-    reverse(home, bob, first, expect=array([right]))
+    stale, right = ({"account_id": home.accounts["bank"], "version": version} for version in (0, 1))
+    assert answer(partial(reverse, home, bob, first, expect=[stale])) == "version_conflict"
+    reverse(home, bob, first, expect=[right])
 
 
 def test_bad_input_is_refused_by_code_and_changes_nothing(home: Household) -> None:

@@ -13,7 +13,6 @@ import psycopg
 import pytest
 from psycopg.types.json import Jsonb
 
-from tests import composites
 from tests.callers import WHOLE, answer, answers, assert_refused, everybody
 from tests.world import Household, Row
 
@@ -695,7 +694,7 @@ def test_a_capture_pays_whom_its_hold_says(used: Household, intruder: psycopg.Co
     assert _broken(intruder, used.book_id) == {"captures_match_holds"}
 
 
-def _reversed(used: Household, intruder: psycopg.Connection, entries: object, of: Row) -> None:
+def _reversed(used: Household, intruder: psycopg.Connection, entries: list[Row], of: Row) -> None:
     made = used.as_user("alice").call("post_transaction", book_id=used.book_id, entries=entries)
     intruder.execute(
         "update transactions set kind = 'reversal', reverses_id = %s where id = %s",
@@ -707,34 +706,32 @@ def test_two_legs_are_reversed_in_parts_up_to_the_whole(
     used: Household, intruder: psycopg.Connection
 ) -> None:
     paid = used.pay(used.as_user("alice"), "bank", "cash", 30)
-    bank, cash = used.accounts["bank"], used.accounts["cash"]
     for part in (10, 20):
-        _reversed(used, intruder, composites.entries([(cash, -part), (bank, part)]), paid)
+        _reversed(used, intruder, used.lines(cash=-part, bank=part), paid)
         assert _broken(intruder, used.book_id) == set()
-    _reversed(used, intruder, composites.entries([(cash, -1), (bank, 1)]), paid)
+    _reversed(used, intruder, used.lines(cash=-1, bank=1), paid)
     assert _broken(intruder, used.book_id) == {"reversals_stay_within"}
 
 
 def test_more_legs_are_reversed_as_a_whole_and_no_others(
     used: Household, intruder: psycopg.Connection
 ) -> None:
-    bank, cash, world = (used.accounts[name] for name in ("bank", "cash", "world"))
     alice = used.as_user("alice")
 
     def paid() -> Row:
-        legs = composites.entries([(bank, -30), (cash, 10), (world, 20)])
+        legs = used.lines(bank=-30, cash=10, world=20)
         return alice.call("post_transaction", book_id=used.book_id, entries=legs)
 
-    whole = composites.entries([(bank, 30), (cash, -10), (world, -20)])
+    whole = used.lines(bank=30, cash=-10, world=-20)
     _reversed(used, intruder, whole, paid())
     assert _broken(intruder, used.book_id) == set()
-    part = composites.entries([(bank, 15), (cash, -5), (world, -10)])
+    part = used.lines(bank=15, cash=-5, world=-10)
     _reversed(used, intruder, part, paid())
     assert _broken(intruder, used.book_id) == {"reversals_stay_within"}
     intruder.execute(
         "update transactions set kind = 'transaction', reverses_id = null where kind = 'reversal'"
     )
-    other = composites.entries([(world, -10), (used.accounts["sales"], 10)])
+    other = used.lines(world=-10, sales=10)
     _reversed(used, intruder, other, used.pay(alice, "bank", "world", 10))
     assert _broken(intruder, used.book_id) == {"reversals_stay_within"}
 
@@ -763,7 +760,7 @@ def test_an_account_that_a_transaction_leaves_as_it_was_is_no_leg_of_it(
         "reverse_transaction", book_id=used.book_id, transaction_id=first, amount=10
     )
     assert _broken(intruder, used.book_id) == set()
-    other = composites.entries([(cash, -10), (world, 10)])
+    other = used.lines(cash=-10, world=10)
     _reversed(used, intruder, other, {"transaction_id": first})
     assert _broken(intruder, used.book_id) == {"reversals_stay_within"}
 
