@@ -23,6 +23,8 @@ BINARIES = {
     "18": None,  # the wheel
 }
 PASSWORD = "not-a-secret"
+MUTATION = "TILLROLL_MUTATION"
+"""A file of SQL: what tests.mutants takes out of every migrated database."""
 LOGINS = ("postgres", "authenticator", "supabase_auth_admin")
 
 
@@ -75,6 +77,9 @@ class Cluster:
 
         made = self.database("bare")
         Runner(made.dsn(), ROOT / "supabase/migrations").up()
+        if MUTATION in os.environ:
+            with made.connect() as owner:
+                owner.execute(Path(os.environ[MUTATION]).read_text())
         self._admin(f'alter database "{made.name}" rename to "{template}"')
 
     def _admin(self, statement: str) -> None:

@@ -18,6 +18,17 @@ TUTORIALS = {
         ["a naive hold", "holds", "a naive batch", "batches", "a naive account", "slots"],
         8,
     ),
+    "03-deadlocks-and-retries.md": (
+        [
+            "naive locks",
+            "ordered locks",
+            "a naive retry",
+            "keys",
+            "a naive success",
+            "joint floors",
+        ],
+        7,
+    ),
 }
 PROGRAMS = [
     pytest.param(FOLDER / name, number, id=program)

@@ -24,6 +24,40 @@ READING = {
     *("account_register", "changes_since", "export_checkpoint", "find_transaction", "get_balance"),
     *("get_balances", "statement", "trial_balance", "verify_book"),
 }
+# Of the engine: what reads one snapshot for the whole call; everything else is VOLATILE.
+STABLE = {
+    *("as_replay", "bad_argument", "balances_at", "balances_of", "caller", "check_account"),
+    *("check_argument", "check_balances", "check_book_reader", "check_book_visible"),
+    *("check_entries", "check_follow_ups", "check_limits", "check_moment", "check_posting"),
+    *("check_range", "check_rules", "check_transactions", "checkpoint_of", "feed_page"),
+    *("find_account", "find_hold", "holder_refusal", "is_holder", "lines_receipt", "mask_receipt"),
+    *("merged_page", "my_accounts", "my_books", "my_memberships", "raise_error", "raise_row"),
+    *("read_cursor", "read_feed_cursor", "receipt_of", "refuse_item", "register_page"),
+    *("request_hash", "statement_of", "touches_my_accounts", "verify_book", "words"),
+}
+IMMUTABLE = {"conversion_account_id", "merkle_root"}
+# And what it asks of the planner.
+PLANNING = {
+    "enable_seqscan=off": {
+        *("available_up_to", "balances_of", "capture_hold", "check_expectations", "check_group"),
+        *("check_groups", "claim_items", "claim_transaction", "close_account", "create_hold"),
+        *("decide", "exchange", "expire_holds", "find_hold", "item_results", "lock_accounts"),
+        *("lock_groups", "lock_hold", "post_items", "post_transfer", "preview_transfer"),
+        *("refuse_transfer", "register_page", "release_hold", "replay", "replayed_results"),
+        *("reverse_transaction", "shift_value", "write_lines"),
+    },
+    "jit=off": {
+        "check_balances",
+        "check_entries",
+        "check_follow_ups",
+        "check_rules",
+        "check_transactions",
+    },
+    "enable_nestloop=off": {"check_entries", "check_transactions"},
+    "enable_mergejoin=off": {"check_entries"},
+    "work_mem=32MB": {"check_entries", "check_transactions"},
+    "plan_cache_mode=force_generic_plan": {"register_page"},
+}
 EXPECT = (
     " expect ledger.expectation[] DEFAULT NULL::ledger.expectation[], dry_run boolean DEFAULT false"
 )
@@ -213,6 +247,17 @@ def test_every_function_has_a_search_path_that_no_temporary_object_comes_before(
     for schema in ("ledger", "ledger_private"):
         for name, function in _functions(catalog, schema).items():
             assert PATH in function["settings"], name
+
+
+def test_volatility_and_planning_of_the_engine_are_these(catalog: Session) -> None:
+    engine = _functions(catalog, "ledger_private")
+    kinds = {"s": STABLE, "i": IMMUTABLE, "v": engine.keys() - STABLE - IMMUTABLE}
+    for volatility, names in kinds.items():
+        assert {n for n, f in engine.items() if f["volatility"] == volatility} == names
+    settings = {setting for function in engine.values() for setting in function["settings"]}
+    assert settings - {PATH} == PLANNING.keys()
+    for setting, names in PLANNING.items():
+        assert {n for n, f in engine.items() if setting in f["settings"]} == names, setting
 
 
 def test_every_table_has_row_level_security_that_asks_once_a_statement(catalog: Session) -> None:

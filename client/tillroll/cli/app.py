@@ -18,6 +18,7 @@ from tillroll.cli import (
     migrate,
     postings,
     proofs,
+    races,
     reports,
     rules,
 )
@@ -37,6 +38,7 @@ app.command()(demo.demo)
 app.command()(local.up)
 app.command()(local.down)
 app.command()(local.status)
+app.add_typer(races.app, name="races")
 app.add_typer(migrate.app, name="migrate")
 app.add_typer(books.book_app, name="book")
 app.add_typer(books.account_app, name="account")

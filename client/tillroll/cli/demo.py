@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -28,6 +26,7 @@ from tillroll.cli.output import (
     emit,
     failures,
     say,
+    stoppable,
     talk,
     write_table,
 )
@@ -64,7 +63,7 @@ def demo(
     file is tried out first: what is wrong is named by line and column, all of it, and then nothing
     is posted.
     """
-    with failures(as_json, _translate), _stoppable():
+    with failures(as_json, _translate), stoppable():
         if file is not None and not file.is_file():
             raise Failure(
                 f"there is no file {file}",
@@ -76,20 +75,6 @@ def demo(
             report = run(file, calls=calls, clients=clients, seed=seed, progress=progress)
         emit(report, as_json, lambda: _show(report))
     raise typer.Exit(DONE if report.ok else FAILED)
-
-
-@contextmanager
-def _stoppable() -> Iterator[None]:
-    """Let SIGTERM end the demo as Ctrl-C does: stopped, not dropped."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

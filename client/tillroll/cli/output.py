@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
+import signal
 import sys
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ __all__ = [
     "failures",
     "jsonable",
     "say",
+    "stoppable",
     "talk",
     "visible",
     "write_json",
@@ -113,6 +115,16 @@ def failures(as_json: bool, translate: Callable[[Exception], Failure | None]) ->
             raise
         _report(failure, as_json)
         raise typer.Exit(failure.exit_code) from error
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Let SIGTERM end what runs inside as Ctrl-C does: stopped, not dropped."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _report(failure: Failure, as_json: bool) -> None:

@@ -97,7 +97,8 @@ def failure(error: Exception, *, connected: bool, in_transaction: bool) -> Faile
             hint=diag.message_hint,
         )
         outcome, code = classify(state), state
-    elif isinstance(error, psycopg.OperationalError):
+    # psycopg says InternalError where a pooler has mixed what a broken session said last.
+    elif isinstance(error, psycopg.OperationalError | psycopg.InternalError):
         if in_transaction:  # which is now rolled back, with this call in it
             return Failed(Outcome.FINAL, str(error), error=Unreachable(str(error)))
         return Failed(Outcome.UNKNOWN if connected else Outcome.NOT_EXECUTED, str(error))

@@ -12,7 +12,9 @@ from psycopg.rows import dict_row
 from tests.clock import VirtualClock
 from tests.integration.client.conftest import Clients, Home
 from tillroll import InsufficientFunds, RequestFailed, RetryPolicy, Unreachable, WrongIsolation
+from tillroll.retry import Outcome
 from tillroll.server import free_port
+from tillroll.transports import postgres
 
 
 @pytest.fixture
@@ -30,6 +32,14 @@ def connect(clients: Clients, dsn: str, **settings: Any) -> Any:
 def done(clients: Clients, given: Any) -> Any:
     """What a method of either side's psycopg objects gives."""
     return given if clients.way == "direct" else clients.runner.run(given)
+
+
+def test_what_psycopg_could_not_make_sense_of_has_an_unknown_outcome() -> None:
+    """Behind a pooler, what a session says as it is terminated gets mixed with an answer."""
+    mixed = psycopg.InternalError("received 2 results from command 'COMMIT'")
+    assert mixed.sqlstate is None
+    told = postgres.failure(mixed, connected=True, in_transaction=False)
+    assert told.outcome is Outcome.UNKNOWN
 
 
 def test_a_lost_connection_is_replaced(direct_home: Home, direct_clients: Clients) -> None:

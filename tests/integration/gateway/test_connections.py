@@ -195,6 +195,18 @@ def test_more_statements_than_are_kept_prepared(
                 assert api.rpc(name).status_code in (200, 204)
 
 
+@pytest.mark.parametrize("prepared", [True, False])
+def test_statements_are_prepared_unless_the_settings_say_no(own: Database, prepared: bool) -> None:
+    superuser(
+        own,
+        "create function api.kept() returns bigint language sql volatile as"
+        " 'select count(*) from pg_prepared_statements'",
+    )
+    with serve(own, pool_size=1, prepared_statements=prepared) as api:
+        kept = [api.rpc("kept").json() for _ in range(2)]
+    assert bool(kept[-1]) is prepared
+
+
 def test_the_command_serves_until_it_is_stopped(shared: Database) -> None:
     command = [sys.executable, "-m", "tillroll.local.gateway", "--port", "0"]
     command += ["--db-uri", shared.dsn("authenticator"), "--schemas", "api, other"]

@@ -82,11 +82,26 @@ def test_parents_of_what_is_booked_cannot_be_removed(home: Household) -> None:
     for statement in (
         "delete from ledger_private.books where false",
         "delete from ledger_private.accounts where false",
+        "delete from ledger_private.holds where false",
         "truncate ledger_private.accounts cascade",
     ):
         assert (statement, answer(partial(owner.query, statement))) == (statement, REFUSED)
     assert answer(partial(owner.query, "delete from ledger_private.currencies")) == "23503"
     assert home.state() == before
+
+
+def test_each_table_refuses_by_itself_to_be_emptied(home: Household) -> None:
+    """Not only because what refers to it refuses: the triggers of the others are off."""
+    home.fund()
+    owner = home.owner()
+    tables = {"books", "accounts", "holds", "transactions", "entries"}
+    for table in tables:
+        owner.query("begin")
+        for other in tables - {table}:
+            owner.query(f"alter table ledger_private.{other} disable trigger user")
+        truncate = f"truncate ledger_private.{table} cascade"
+        assert (table, answer(partial(owner.query, truncate))) == (table, REFUSED)
+        owner.query("rollback")
 
 
 def test_a_transaction_is_removed_by_the_one_that_made_it_alone(home: Household) -> None:

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from tests.callers import answer
+from tests.stepping import after
 from tests.world import Household, Row, Session, refusal
 
 
@@ -62,6 +65,17 @@ def test_it_changes_nothing_where_nothing_lies_in_the_future(home: Household) ->
     feed = _feed(home.as_user("carol"), home)
     assert home.owner().query("select ledger_private.restart_feed() as moved") == [{"moved": 0}]
     assert _feed(home.as_user("carol"), home) == feed
+
+
+def test_it_waits_for_a_posting_that_is_under_way(home: Household) -> None:
+    alice, owner = home.as_user("alice"), home.owner()
+    moved = after(
+        alice,
+        partial(home.pay, alice, "world", "bank", 1),
+        owner,
+        partial(owner.query, "select ledger_private.restart_feed() as moved"),
+    )
+    assert moved == [{"moved": 0}]
 
 
 def test_the_roll_is_final_again_afterwards(restored: Household) -> None:

@@ -36,6 +36,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--max-rows", type=int, metavar="N", help="most rows of one answer")
     add("--pool", type=int, default=10, metavar="N", help="connections to Postgres")
     add(
+        "--no-prepared-statements",
+        dest="prepared_statements",
+        action="store_false",
+        help="for a database behind a pooler in transaction mode",
+    )
+    add(
         "--retry-aborted",
         action="store_true",
         help="repeat 40001 and 40P01 for ever without delay, as PostgREST 14 does",
@@ -57,6 +63,7 @@ def main() -> None:
             max_rows=given.max_rows,
             pool_size=given.pool,
             retry_aborted=given.retry_aborted,
+            prepared_statements=given.prepared_statements,
         )
     except ValueError as wrong:
         parser.error(str(wrong))

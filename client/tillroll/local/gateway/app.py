@@ -47,7 +47,12 @@ class Gateway:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.pool = Pool(settings.db_uri, settings.pool_size, settings.pool_timeout)
+        self.pool = Pool(
+            settings.db_uri,
+            settings.pool_size,
+            settings.pool_timeout,
+            prepares=settings.prepared_statements,
+        )
         self.listener = Listener(settings.db_uri, settings.schemas)
         self._verifier = Verifier(settings.jwt_secret, settings.anon_role)
         self._search_paths = {

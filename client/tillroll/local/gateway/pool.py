@@ -44,8 +44,9 @@ class Outcome(NamedTuple):
 class Wire:
     """One connection."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, *, prepares: bool) -> None:
         self._connection = connection
+        self._prepares = prepares
         self._pg: PGconn = connection.pgconn
         self._names: dict[tuple[bytes, str], bytes] = {}
         self._numbers = itertools.count()
@@ -131,7 +132,7 @@ class Wire:
         preparing: list[_Preparing | None] = []
         for sql, params, types, prepare_as in statements:
             preparing.append(None)
-            if prepare_as is None:
+            if prepare_as is None or not self._prepares:
                 self._pg.send_query_params(sql, params, types)
                 continue
             name = self._names.get((sql, prepare_as))
@@ -161,10 +162,12 @@ class Pool:
         uri: Connection URL.
         size: The most connections.
         timeout: Seconds to wait for one.
+        prepares: Whether statements are prepared, which wants a session of one's own.
     """
 
-    def __init__(self, uri: str, size: int, timeout: float) -> None:
+    def __init__(self, uri: str, size: int, timeout: float, *, prepares: bool) -> None:
         self._uri = uri
+        self._prepares = prepares
         self._timeout = timeout
         self._free = asyncio.Semaphore(size)
         self._idle: list[Wire] = []
@@ -205,7 +208,7 @@ class Pool:
             if wire.alive:
                 return wire
             await wire.close()
-        return Wire(await connect(self._uri))
+        return Wire(await connect(self._uri), prepares=self._prepares)
 
 
 async def connect(uri: str) -> AsyncConnection:

@@ -17,6 +17,8 @@ class Settings:
         pool_size: Connections to Postgres.
         pool_timeout: Seconds to wait for one of them.
         retry_aborted: Repeat what ended in 40001 or 40P01 for ever, as PostgREST 14 does.
+        prepared_statements: False behind a pooler in transaction mode, where a name that one
+            session has given may be another's statement.
         extra_search_path: Schemas that follow the request's own in `search_path`.
 
     Raises:
@@ -32,6 +34,7 @@ class Settings:
     pool_size: int = 10
     pool_timeout: float = 10.0
     retry_aborted: bool = False
+    prepared_statements: bool = True
     extra_search_path: tuple[str, ...] = ("public",)
 
     def __post_init__(self) -> None:
