@@ -35,10 +35,10 @@ def table(measured: dict[str, Any]) -> str:
         "| ---: | --- | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     for line in measured["lines"]:
-        way, astray = line["way"], line["astray"]
+        way, rate, astray = line["way"], line["per_second"], line["astray"]
         rows.append(
             f"| {line['accounts']:,} | {f'`{way}`' if way.startswith('ledger') else way}"
-            f" | {line['level']} | {line['per_second']:,.0f} | {line['aborted']:.1%}"
+            f" | {line['level']} | {rate:,.{0 if rate >= 10 else 1}f} | {line['aborted']:.1%}"
             f" | {line['p50_ms']:,.1f} ms | {line['p99_ms']:,.0f} ms"
             f" | {f'**{astray:+,}**' if astray else '0'} |"
         )

@@ -93,7 +93,7 @@ BARS = (
     Bar(
         "interleavings of two and three calls",
         "PostgreSQL's isolationtester",
-        "every order of two, sampled orders of three: a result of a serial order",
+        "every order of two with ≤ 2 changes of turn, drawn orders of three: a serial result",
         ("interleavings",),
     ),
     Bar(

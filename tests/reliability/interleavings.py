@@ -16,9 +16,9 @@ from tests.reliability.proof import Run
 from tests.reliability.schedules import Driver, Exploration, Scenario
 
 NEWEST = "18"
-PREEMPTIONS = {"short": 1, "long": 3}
+PREEMPTIONS = {"short": 1, "long": 2}
 """On the newest Postgres; on the others the long form has one less, the short one leaves them."""
-DRAWN = {"short": 8, "long": 1_000}
+DRAWN = {"short": 8, "long": 500}
 """Schedules of each triple."""
 BROKEN = {"short": 3, "long": len(TEETH)}
 """How many locks are taken out, drawn by the seed."""

@@ -144,7 +144,7 @@ def _show(lines: Sequence[Measured]) -> None:
             f"{line.accounts:,}",
             line.way,
             line.level,
-            f"{line.per_second:,.0f}",
+            f"{line.per_second:,.1f}",
             f"{line.aborted:.1%}",
             f"{line.p50_ms:,.1f} ms",
             f"{line.p99_ms:,.0f} ms",
