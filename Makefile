@@ -48,7 +48,7 @@ generate: $(READY) ## Write everything that is generated: the sync client, the r
 bench: $(READY) ## Measure the engine against its bars, as a table; ARGS='--only transfers'
 	@$(BIN)/python -m tests.bench $(ARGS)
 
-reliability: $(READY) ## Prove it at length, hours; goes on where it was. ARGS='--seed 7 --only crash --html FILE'
+reliability: $(READY) ## Try to break it for an hour or two; goes on where it was. ARGS='--seed 7 --only crash --html FILE'
 	@$(BIN)/python -m tests.reliability $(ARGS)
 
 mutants: $(READY) ## Take out each guard of the schema and see a test fail; ARGS='--sample 0.1'
