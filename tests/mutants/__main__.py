@@ -12,15 +12,15 @@ from __future__ import annotations
 import argparse
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
-from tests.mutants.arena import Arena, Bout, Job, arena, load
 from tests.mutants.found import mutants
 from tests.mutants.paths import likely, path_of
+from tests.mutants.runner import Job, Result, Runner, load, runner
 from tests.mutants.sources import Mutant
 from tests.mutants.verdicts import Verdict, arguments, gone, table, write
 
@@ -34,8 +34,19 @@ def options() -> argparse.Namespace:
     asked = argparse.ArgumentParser(
         prog="python -m tests.mutants", description=(__doc__ or "").splitlines()[0]
     )
-    asked.add_argument("--sample", type=float, default=1.0, metavar="FRACTION", help="of mutants")
-    asked.add_argument("--seed", type=int, help="of the sample; one is drawn where it is missing")
+    asked.add_argument(
+        "--sample",
+        type=float,
+        default=1.0,
+        metavar="FRACTION",
+        help="so many of each kind, and none that is argued for: it runs every test of its path",
+    )
+    asked.add_argument(
+        "--seed",
+        type=int,
+        help="which sample, any integer; those that follow each other take every mutant in turn"
+        " (drawn where it is missing)",
+    )
     asked.add_argument(
         "--only", nargs="+", default=[], metavar="TEXT", help="a kind, or what is in the name"
     )
@@ -48,53 +59,56 @@ def options() -> argparse.Namespace:
 def chosen(
     found: Sequence[Mutant], only: Sequence[str], fraction: float, seed: int
 ) -> list[Mutant]:
-    """Those that are asked for; of a sample, so many of each kind, and of each at least one."""
-    kinds = {mutant.kind for mutant in found}
+    """Those that are asked for; of a sample, so many of each kind, and of each at least one.
+
+    Of each kind the seed counts samples along one shuffled row, round and round: so seeds that
+    follow each other, as the numbers of commits do, leave nothing out.
+    """
+    kinds = dict.fromkeys(mutant.kind for mutant in found)
     parts = [text for text in only if text not in kinds]
     wanted = [
         mutant
         for mutant in found
-        if mutant.kind in (only or kinds - EXTRA) or any(part in mutant.name for part in parts)
+        if mutant.kind in (only or kinds.keys() - EXTRA)
+        or any(part in mutant.name for part in parts)
     ]
-    if fraction >= 1:
-        return wanted
-    dice, sample = random.Random(seed), set[str]()
-    for kind in dict.fromkeys(mutant.kind for mutant in wanted):
+    sample = set[str]()
+    for kind in kinds:
         names = [mutant.name for mutant in wanted if mutant.kind == kind]
-        sample |= set(dice.sample(names, max(1, round(len(names) * fraction))))
+        random.Random(kind).shuffle(names)
+        size = min(len(names), max(1, round(len(names) * fraction)))
+        sample |= {names[(seed * size + step) % len(names)] for step in range(size)}
     return [mutant for mutant in wanted if mutant.name in sample]
 
 
-def judge(ring: Arena, wanted: Sequence[Mutant], argued: dict[str, str]) -> list[Verdict]:
+def judge(running: Runner, wanted: Sequence[Mutant], argued: Mapping[str, str]) -> list[Verdict]:
     """Run the tests of each mutant, and say what came of it."""
-    by_name = {mutant.name: mutant for mutant in wanted}
+    mutant_of = {mutant.name: mutant for mutant in wanted}
     jobs = [
         Job(mutant.name, mutant.sql, [[file] for file in path_of(mutant)], likely(mutant))
         for mutant in wanted
     ]
-    verdicts = []
-    for job, bout in ring.run(jobs):
-        verdict = Verdict(by_name[job.name], bout, argued.get(job.name, ""))
-        verdicts.append(verdict)
-        told = f"{verdict.word:8} {bout.seconds:6.1f} s  {job.name}"
-        talk.print(told + (f"  ← {bout.killer}" if bout.killer else ""), markup=False)
+    verdicts = dict[str, Verdict]()
+    for job, result in running.run(jobs):
+        verdict = Verdict(mutant_of[job.name], result, argued.get(job.name, ""))
+        verdicts[job.name] = verdict
+        told = f"{verdict.word:8} {result.seconds:6.1f} s  {job.name}"
+        talk.print(told + (f"  ← {result.killer}" if result.killer else ""), markup=False)
         if verdict.word == "broken":
-            talk.print(bout.said, markup=False)
-    order = {mutant.name: number for number, mutant in enumerate(wanted)}
-    return sorted(verdicts, key=lambda verdict: order[verdict.mutant.name])
+            talk.print(result.said, markup=False)
+    return [verdicts[mutant.name] for mutant in wanted]
 
 
-def weak(ring: Arena, verdicts: Sequence[Verdict]) -> list[tuple[str, Bout]]:
-    """Killers that fail, or are not found, where nothing was taken out."""
+def false_killers(running: Runner, verdicts: Sequence[Verdict]) -> list[tuple[str, Result]]:
+    """Killers that fail, or are not found, where nothing was taken out; by file."""
     killers = dict.fromkeys(
-        verdict.bout.killer for verdict in verdicts if verdict.bout.outcome == "killed"
+        verdict.result.killer for verdict in verdicts if verdict.result.outcome == "killed"
     )
-    files = dict.fromkeys(killer.split("::")[0] for killer in killers)
-    jobs = [
-        Job(file, "", [[killer for killer in killers if killer.split("::")[0] == file]])
-        for file in files
-    ]
-    return [(job.name, bout) for job, bout in ring.run(jobs) if bout.outcome != "survived"]
+    by_file: dict[str, list[str]] = {}
+    for killer in killers:
+        by_file.setdefault(killer.split("::")[0], []).append(killer)
+    jobs = [Job(file, "", [tests]) for file, tests in by_file.items()]
+    return [(job.name, result) for job, result in running.run(jobs) if result.outcome != "survived"]
 
 
 def main() -> None:
@@ -102,7 +116,8 @@ def main() -> None:
     asked = options()
     seed = random.randrange(10**6) if asked.seed is None else asked.seed
     found, argued = mutants(), arguments()
-    wanted = chosen(found, asked.only, asked.sample, seed)
+    drawn = [mutant for mutant in found if asked.sample >= 1 or mutant.name not in argued]
+    wanted = chosen(drawn, asked.only, asked.sample, seed)
     if asked.list:
         print("\n".join(mutant.name for mutant in wanted))
         return
@@ -111,17 +126,17 @@ def main() -> None:
     talk.print(f"{len(wanted):,} of {len(found):,} mutants, seed {seed}")
     began = time.monotonic()
     load(list(dict.fromkeys(test for mutant in wanted for test in path_of(mutant))))
-    with arena(asked.jobs) as ring:
-        verdicts = judge(ring, wanted, argued)
-        unsure = weak(ring, verdicts)
+    with runner(asked.jobs) as running:
+        verdicts = judge(running, wanted, argued)
+        false = false_killers(running, verdicts)
     took = time.monotonic() - began
 
     Console(width=100).print(table(verdicts))
     for verdict in verdicts:
         if not verdict.ok:
-            print(f"{verdict.word}: {verdict.mutant.name} {verdict.bout.killer}".rstrip())
-    for name, bout in unsure:
-        print(f"fails without a mutant: {bout.killer or name}\n{bout.said}")
+            print(f"{verdict.word}: {verdict.mutant.name} {verdict.result.killer}".rstrip())
+    for file, result in false:
+        print(f"fails without a mutant: {result.killer or file}\n{result.said}")
     past = gone(argued, found)
     for name in past:
         print(f"argued, but there is no such mutant: {name}")
@@ -129,7 +144,7 @@ def main() -> None:
     if asked.json:
         on = datetime.now(UTC).date().isoformat()
         write(verdicts, {"on": on, "seed": seed, "jobs": asked.jobs, "seconds": took}, asked.json)
-    failed = past or unsure or not all(verdict.ok for verdict in verdicts)
+    failed = past or false or not all(verdict.ok for verdict in verdicts)
     raise SystemExit(1 if failed else 0)
 
 

@@ -56,9 +56,8 @@ def _locks(body: Body) -> Iterator[Change]:
         if re.fullmatch(r"pg_(try_)?advisory_\w+", word.text) and body.at(index + 1, "("):
             end = body.until(index + 2, [")"]) + 1
             yield "lock", "advisory lock", body.without(index, end, "true")
-        if word.text.startswith("lock_") and body.at(index - 3, "perform", "ledger_private", "."):
-            end = body.until(index, [";"])
-            yield "lock", f"call of {word.text}", body.without(index - 2, end, "true")
+    for name, changed in _calls(body, "lock_"):
+        yield "lock", f"call of {name}", changed
     for index in body.find("lock", "table"):
         yield "lock", "lock of a table", body.without(index, body.until(index, [";"]), "null")
     for index in body.find("exclusive", "=>"):
@@ -98,17 +97,23 @@ def _reversed(body: Body, first: int, end: int) -> str:
     return body.without(first, end, ", ".join(keys))
 
 
+def _calls(body: Body, pattern: str) -> Iterator[tuple[str, str]]:
+    """Functions of the engine that are called for their effect: the name, the body without."""
+    for index in body.find("perform", "ledger_private", ".", "*"):
+        name = body.words[index + 3].text
+        if re.match(pattern, name):
+            end = body.until(index, [";"])
+            yield name, body.without(index + 1, end, "true")
+
+
 def _guards(body: Body) -> Iterator[Change]:
+    for name, changed in _calls(body, "check_|keep_an_owner"):
+        yield "guard", f"call of {name}", changed
     for index, word in enumerate(body.words):
         if word.text in ("if", "elsif") and not body.at(index - 1, "end"):
             then = body.until(index + 1, ["then"])
             if _refuses(body, then + 1):
                 yield "guard", "guard", body.without(index + 1, then, "false")
-        if re.fullmatch(r"check_\w+|keep_an_owner", word.text) and body.at(
-            index - 3, "perform", "ledger_private", "."
-        ):
-            end = body.until(index, [";"])
-            yield "guard", f"call of {word.text}", body.without(index - 2, end, "true")
         if word.text == "when":
             then = body.until(index + 1, ["then"])
             if then + 1 < len(body.words) and body.words[then + 1].text in _codes():
@@ -123,7 +128,7 @@ def _guards(body: Body) -> Iterator[Change]:
 def _refuses(body: Body, index: int) -> bool:
     """Whether a block begins with a refusal."""
     return body.at(index, "raise") or (
-        body.at(index, "perform", "ledger_private", ".")
+        body.at(index, "perform", "ledger_private", ".", "*")
         and re.match("raise_|refuse_|check_", body.words[index + 3].text) is not None
     )
 

@@ -24,12 +24,14 @@ _STEPPED = tuple(
     )
 )
 """About many functions: two sessions, step by step, and what all postings share."""
-_HOLDS = dict.fromkeys(
-    ("capture_hold", "create_hold", "expire_holds", "lock_accounts", "lock_groups", "lock_hold"),
-    ("holds_races",),
-)
 _NEAR: Mapping[str, tuple[str, ...]] = {
-    **_HOLDS,
+    **dict.fromkeys(
+        (
+            *("capture_hold", "create_hold", "expire_holds", "release_hold"),
+            *("lock_accounts", "lock_groups", "lock_hold"),
+        ),
+        ("holds_races",),
+    ),
     "available_up_to": ("transfer_up_to", "transfer_races"),
     "check_groups": ("transfer_serializable",),
     "claim_items": ("post_transactions",),
@@ -40,28 +42,29 @@ _NEAR: Mapping[str, tuple[str, ...]] = {
     "post_items": ("post_transactions", "expectations"),
     "post_legs": ("reversal_races", "expectations"),
     "post_transfer": ("transfer_races", "expectations"),
-    "release_hold": ("holds_races",),
-    "remove_holder": ("changes_and_every_posting",),
-    "set_holder": ("changes_and_every_posting",),
+    "remove_account_group": (),
+    "remove_holder": ("remove_holder", "changes_and_every_posting"),
     "restart_feed": (),
     "reverse_transaction": ("reversal_races",),
+    "set_holder": ("changes_and_every_posting",),
+    "unlock_period": ("changes_and_every_posting",),
+    "update_account": ("update_account", "changes_and_postings"),
 }
 """Whose locks are watched where; of the others, which change rules, both orders are stepped."""
 _ORDERED = f"{LEDGER}/test_lock_order.py"
 _DRAWN = (f"{LEDGER}/test_no_deadlocks.py", f"{LEDGER}/test_properties.py")
 """Chance decides: the last resort."""
-_TRIGGERS = tuple(
-    f"{PRIVATE}/test_{name}.py" for name in ("refuse_change", "require_zero_sum", "restart_feed")
-)
 
 _DECLARED: Mapping[str, tuple[str, ...]] = {
     "setting": (_CATALOGUE,),
     "attribute": (_CATALOGUE,),
-    "check": (f"{PRIVATE}/test_constraints.py",),
-    "unique": (f"{PRIVATE}/test_constraints.py",),
-    "foreign key": (f"{PRIVATE}/test_constraints.py",),
-    "not null": (f"{PRIVATE}/test_constraints.py",),
-    "trigger": _TRIGGERS,
+    **dict.fromkeys(
+        ("check", "unique", "foreign key", "not null"), (f"{PRIVATE}/test_constraints.py",)
+    ),
+    "trigger": tuple(
+        f"{PRIVATE}/test_{name}.py"
+        for name in ("refuse_change", "require_zero_sum", "restart_feed")
+    ),
     "policy": (
         *(_ACCESS, _HOLDERS, f"{LEDGER}/test_views.py"),
         *(f"{PRIVATE}/test_my_books.py", f"{PRIVATE}/test_my_memberships.py"),
@@ -71,6 +74,15 @@ _DECLARED: Mapping[str, tuple[str, ...]] = {
     "revoke": (_ACCESS,),
 }
 """What is declared has a table of its own in some test."""
+_BLOCKED = "wait|lock|order|busy|at_once|concurrent|floor|skew|holder"
+_LIKELY: Mapping[str, str] = {
+    "lock": _BLOCKED,
+    "order": _BLOCKED,
+    "guard": "refuse|guard|bad|only",
+    "not null": "columns_are_null",
+    "setting": "isolation|search_path|planning",
+    "attribute": "isolation|invoker|planning|view_runs",
+}
 
 
 def path_of(mutant: Mutant) -> list[str]:
@@ -89,9 +101,7 @@ def path_of(mutant: Mutant) -> list[str]:
 
 def likely(mutant: Mutant) -> str:
     """A pattern of the names of tests that are likely to notice."""
-    if mutant.kind in ("lock", "order"):
-        return "wait|lock|order|busy|at_once|concurrent|floor|skew|holder"
-    return "refuse|guard|bad|only" if mutant.kind == "guard" else ""
+    return _LIKELY.get(mutant.kind, "")
 
 
 def _there(files: Iterable[str]) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from tests.mutants.arena import Bout
+from tests.mutants.runner import Result
 from tests.mutants.sources import Mutant
 
 ARGUED = Path(__file__).with_name("argued.toml")
@@ -22,15 +22,15 @@ class Verdict:
     """A mutant, how its tests ended, and why it may survive, where somebody has argued so."""
 
     mutant: Mutant
-    bout: Bout
+    result: Result
     argument: str = ""
 
     @property
     def word(self) -> str:
         """`killed`, `argued`, `survived`, `broken`; `stale` for an argument that is refuted."""
-        if self.argument and self.bout.outcome != "broken":
-            return "argued" if self.bout.outcome == "survived" else "stale"
-        return self.bout.outcome
+        if self.argument and self.result.outcome != "broken":
+            return "argued" if self.result.outcome == "survived" else "stale"
+        return self.result.outcome
 
     @property
     def ok(self) -> bool:
@@ -52,12 +52,12 @@ def gone(argued: Collection[str], mutants: Sequence[Mutant]) -> list[str]:
 def table(verdicts: Sequence[Verdict]) -> Table:
     """Counts by kind."""
     words = ("killed", "argued", "survived", "stale", "broken")
-    shown = Table("kind", *(dict.fromkeys(("mutants", *words, "seconds"))))
+    shown = Table("kind", "mutants", *words, "seconds")
     kinds = list(dict.fromkeys(verdict.mutant.kind for verdict in verdicts))
     for kind in (*kinds, "all"):
         of_kind = [each for each in verdicts if kind in ("all", each.mutant.kind)]
         counts = Counter(each.word for each in of_kind)
-        seconds = sum(each.bout.seconds for each in of_kind)
+        seconds = sum(each.result.seconds for each in of_kind)
         numbers = (len(of_kind), *(counts[word] for word in words), round(seconds))
         shown.add_row(kind, *(f"{number:,}" if number else "" for number in numbers))
     return shown
@@ -70,7 +70,7 @@ def write(verdicts: Sequence[Verdict], about: Mapping[str, object], path: Path) 
             "name": verdict.mutant.name,
             "kind": verdict.mutant.kind,
             "verdict": verdict.word,
-            **{key: value for key, value in asdict(verdict.bout).items() if key != "outcome"},
+            **{key: value for key, value in asdict(verdict.result).items() if key != "outcome"},
         }
         for verdict in verdicts
     ]

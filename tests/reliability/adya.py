@@ -46,6 +46,8 @@ class Anomaly:
 def check(history: Sequence[Transaction], *, realtime: bool = True) -> list[Anomaly]:
     """Find what contradicts strict serializability, or with realtime=False, serializability.
 
+    What was acknowledged must be in every read that begins later, whatever `realtime` says.
+
     Args:
         history: In the order of `began`. Each value is appended to a list once at most.
 
@@ -58,6 +60,7 @@ def check(history: Sequence[Transaction], *, realtime: bool = True) -> list[Anom
     facts = _Facts(history)
     found = [
         *facts.values(),
+        *facts.disordered(),
         *facts.internal(),
         *facts.aborted_and_intermediate(),
         *facts.lost(),
@@ -132,6 +135,21 @@ class _Facts:
             strange = [value for value in values if (read.key, value) not in self.writer]
             if strange:
                 yield Anomaly("unwritten", f"{who}: nobody appended {_brief(strange)}")
+
+    def disordered(self) -> Iterator[Anomaly]:
+        """Appends of one transaction to one list that are there in another order, or with gaps."""
+        appended: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for (key, value), number in self.writer.items():
+            appended[number, key].append(value)
+        for (number, key), values in appended.items():
+            places = [self.place.get((key, value)) for value in values]
+            there = [place for place in places if place is not None]
+            if there and places[: len(there)] != sorted(there):
+                yield Anomaly(
+                    "incompatible-order",
+                    f"{self.name(number)} appended {_brief(values)} to {key}, "
+                    f"which is read as {_brief(self.order[key])}",
+                )
 
     def internal(self) -> Iterator[Anomaly]:
         """Transactions that do not see what they have seen and appended themselves."""

@@ -73,6 +73,7 @@ def run(run: Run) -> None:
     told: Counter[str] = Counter()
     anomalies: list[str] = []
     misplaced: list[str] = []
+    refused: Counter[str] = Counter()
     with ExitStack() as stack:
         place = stack.enter_context(stage(None if run.is_long else {"fsync": "off"}))
         bank = open_bank(place.database, accounts=0, funds=1)
@@ -90,14 +91,15 @@ def run(run: Run) -> None:
             told.update(line.type for line in round_.recorder.operations)
             anomalies += [f"round {number}: {anomaly.kind}: {anomaly.what}" for anomaly in found]
             misplaced += round_.misplaced()
+            refused += round_.refused
             run.happened(f"round {number}: {len(found)} anomalies")
             if found or number <= len(SHORT_PLANS):
                 path = run.folder / f"appends-{number:02}.edn"
                 path.write_text("".join(f"{line}\n" for line in edn(round_.recorder.operations)))
-        run.figure("refused", told["fail"])
         run.figure("of unknown outcome", told["info"])
         run.at_least("transactions that were checked", LONG, told["ok"])
         run.none("anomalies", anomalies)
+        run.none("refused, though nothing stands against it", dict(refused))
         run.none("receipts that name another place than the register", misplaced)
         run.none("broken checks of verify_book", bank.broken())
         run.none("deadlocks", deadlocks(bank))
@@ -121,6 +123,7 @@ class Round:
 
     Attributes:
         receipts: Their entries: account, amount, version and balance after.
+        refused: How often which code came: no account has a floor, and nothing else is amiss.
     """
 
     bank: Bank
@@ -128,6 +131,7 @@ class Round:
     accounts: list[AccountId]
     seed: str
     receipts: list[Row] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self.recorder = Recorder(len(self.clients))
@@ -280,7 +284,8 @@ class Worker:
         def judged() -> Micros:
             try:
                 return act()
-            except Refusal:
+            except Refusal as refusal:
+                self.round.refused[refusal.code] += 1
                 raise Denied from None
             except (psycopg.Error, httpx.HTTPError):
                 raise Unknown from None

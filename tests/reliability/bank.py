@@ -19,7 +19,6 @@ from tests.reliability.clients import Client, HttpClient, SqlClient, deadlocks
 from tests.reliability.proof import Run
 from tests.reliability.stage import Bank, gateway, open_bank, stage
 from tests.reliability.writers import Task, Told, in_sql, over_http
-from tillroll.models import AccountId
 
 FUNDS, MOST = 1_000, 200  # often there is not enough
 PROCESSES, CONNECTIONS = 2, 4
@@ -159,23 +158,12 @@ def _judge(run: Run, bank: Bank, told: Told, readers: list[Reader]) -> None:
                 [bank.book_id],
             )
         }
-        balances: dict[AccountId, int] = dict(
-            owner.execute(
-                "select account_id, posted from ledger_private.balances where book_id = %s",
-                [bank.book_id],
-            ).fetchall()
-        )
     of = f", {len(bank.accounts):,} accounts"
-    wrong = {
-        account: balances[account]
-        for account in bank.accounts
-        if balances[account] != bank.funds + told.moved[account]
-    }
     acknowledged = set(told.keys)
     run.none(f"wrong totals{of}", [it for reader in readers for it in reader.wrong])
     run.none(f"negative balances{of}", [it for reader in readers for it in reader.negative])
     run.none(f"acknowledged but lost{of}", sorted(acknowledged - keys)[:10])
     run.none(f"posted but never acknowledged{of}", sorted(keys - acknowledged)[:10])
-    run.none(f"wrong balances in the end{of}", wrong)
+    run.none(f"wrong balances in the end{of}", bank.wrong(told.moved))
     run.none(f"refused for another reason{of}", dict(told.odd()))
     run.none(f"broken checks of verify_book{of}", bank.broken())

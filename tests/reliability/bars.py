@@ -68,7 +68,10 @@ BARS = (
         "0",
         "0",
         ("bank", *UNDER_FAULTS),
-        about=("lost", "doubled", "another transaction", "wrong balances", "wrong after", "once"),
+        about=(
+            *("lost", "doubled", "another transaction", "contradict", "once"),
+            *("wrong balances", "wrong after"),
+        ),
     ),
     Bar(
         "answers cut after the commit",

@@ -43,7 +43,7 @@ def run(run: Run) -> None:
     drawn = [
         (kind, run.dice.choice((0.0, 0.2, 1.0)))
         for _ in range((ROUNDS if run.is_long else SHORT_ROUNDS) // 2)
-        for kind in run.dice.sample(list(TITLES), 2)
+        for kind in run.dice.sample(list(TITLES), len(TITLES))
     ]
     for kind, seconds in drawn:
         run.planned(f"{TITLES[kind]}, for {seconds} s")

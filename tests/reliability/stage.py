@@ -136,14 +136,48 @@ class Bank:
             ).fetchall()
         return not sessions
 
+    def is_idle(self) -> bool:
+        """Whether no session executes anything, or is within a transaction."""
+        with self.database.connect("supabase_admin") as admin:
+            sessions = admin.execute(
+                "select from pg_stat_activity where datname = current_database()"
+                " and backend_type = 'client backend' and pid <> pg_backend_pid()"
+                " and state <> 'idle'"
+            ).fetchall()
+        return not sessions
+
+    def balances(self) -> dict[AccountId, int]:
+        """What each account holds, in minor units."""
+        return self._sums("balances", "posted")
+
+    def wrong(self, moved: Mapping[AccountId, int]) -> list[str]:
+        """Accounts that do not hold their funds and what was moved, by balance or by entries."""
+        balances, entries = self.balances(), self._sums("entries", "amount")
+        return [
+            f"{account}: balance {balances[account]}, entries {entries[account]}, not {expected}"
+            for account in self.accounts
+            for expected in [self.funds + moved.get(account, 0)]
+            if (balances[account], entries[account]) != (expected, expected)
+        ]
+
+    def _sums(self, table: str, column: str) -> dict[AccountId, int]:
+        with self.database.connect() as owner:
+            return dict(
+                owner.execute(
+                    f"select account_id, sum({column})::bigint from ledger_private.{table}"
+                    " where book_id = %s group by 1",
+                    [self.book_id],
+                ).fetchall()
+            )
+
     def broken(self) -> list[str]:
         """The checks of the book that do not hold."""
         with self.database.connect() as owner:
             rows = owner.execute(
-                "select check_name from ledger.verify_book(%s) where ok is not true",
-                [self.book_id],
+                "select check_name, ok from ledger.verify_book(%s)", [self.book_id]
             ).fetchall()
-        return [str(name) for (name,) in rows]
+        assert rows, "a book of which nothing is checked"
+        return [str(name) for name, ok in rows if ok is not True]
 
 
 def open_bank(database: Database, accounts: int, funds: int) -> Bank:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -164,6 +165,11 @@ async def _storm(run: Run, bank: Bank, books: Sequence[AsyncBook], keys: int) ->
     _check_number(run, "rows of the storm's keys", keys, rows)
     _check_number(run, "entries of these", 2 * keys, entries)
     _check_number(run, "executions of the storm's requests", storm.requests, executions)
+    moved: Counter[AccountId] = Counter()
+    for sent in orders:
+        moved.update({sent.giver: -sent.amount})
+        moved.update({sent.taker: sent.amount})
+    run.none("wrong balances after the storm of keys", bank.wrong(moved))
     run.none("errors", storm.errors)
     run.none("keys that none, or several, posted", [k for k, n in storm.firsts.items() if n != 1])
     run.none("keys with unequal receipts", storm.unlike)

@@ -101,6 +101,9 @@ ANOMALIES: dict[str, tuple[str, list[list[str]], int]] = {
     "unwritten": ("unwritten", [["rx7"]], 0),
     "incompatible order": ("incompatible-order", [["ax1", "ax2"], ["rx12", "rx21"]], 0),
     "fork": ("incompatible-order", [["ax1", "ax2"], ["rx1", "rx2"]], 0),
+    "its appends the other way round": ("incompatible-order", [["ax1 ax2"], ["rx21"]], 0),
+    "the second of its appends alone": ("incompatible-order", [["ax1 ax2", "rx2"]], 0),
+    "its appends torn apart": ("G0", [["ax1 ax2", "ax3"], ["rx132"]], 2),
     "blind to itself": ("internal", [["ax1 rx"], ["rx1"]], 0),
     "ahead of itself": ("internal", [["rx1 ax1"]], 0),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -139,7 +139,99 @@ async def test_half_an_order_is_found(
 async def test_an_open_order_is_found(workload: Workload, judged: Judged) -> None:
     sent = workload.order(Random(1))
     workload.open[sent.key] = sent
-    assert judged.faults() == {"still open"}
+    assert judged.faults() == {"still open", "orders that were posted"}
+
+
+class Changing:
+    """A ledger that refuses what it has posted, or tells another receipt of it."""
+
+    def __init__(self, *answers: Receipt | InsufficientFunds) -> None:
+        self._answers = iter(answers)
+
+    async def transfer(self, **_: Any) -> Receipt:
+        answer = next(self._answers)
+        if isinstance(answer, InsufficientFunds):
+            raise answer
+        return answer
+
+
+class Late:
+    """A ledger that refuses an order while an earlier attempt is on its way, which then arrives."""
+
+    def __init__(self, book: AsyncBook) -> None:
+        self._book = book
+        self._refused = False
+
+    async def transfer(self, **order: Any) -> Receipt:
+        if not self._refused:
+            self._refused = True
+            await self._book.transfer(**order)
+            raise InsufficientFunds("")
+        return await self._book.transfer(**order)
+
+
+@pytest.mark.parametrize("later", ["a refusal", "another balance"])
+async def test_an_answer_that_contradicts_the_first_is_found(
+    later: str, workload: Workload, judged: Judged
+) -> None:
+    async with AsyncTillroll.direct(workload.bank.dsn()) as client:
+        sent = workload.order(Random(1))
+        book = client.book(workload.bank.book_id)
+        await workload.send(book, sent)
+        replay = await workload.tally.send(book, sent)
+    assert isinstance(replay, Receipt)
+    giver, taker = replay.entries
+    other = replace(replay, entries=(giver, replace(taker, balance_after=1)))
+    changing: Any = Changing(replay, InsufficientFunds("") if later == "a refusal" else other)
+    await workload.send(changing, sent)
+    assert workload.contradictions == []
+    await workload.send(changing, sent)
+    assert judged.faults() == {"answers that contradict each other"}
+
+
+async def test_an_order_that_is_posted_after_it_was_refused_is_asked_about_again(
+    workload: Workload, judged: Judged
+) -> None:
+    sent = workload.order(Random(1))
+    workload.open[sent.key] = sent
+    async with AsyncTillroll.direct(workload.bank.dsn()) as client:
+        late: Any = Late(client.book(workload.bank.book_id))
+        await workload.settle(late)
+    assert workload.tally.refused[sent.key] == 1
+    assert judged.faults() == set()
+
+
+async def test_a_refusal_of_what_is_there_is_found(workload: Workload, judged: Judged) -> None:
+    bank, sent = workload.bank, workload.order(Random(1))
+    with bank.database.connect() as owner:
+        owner.execute(
+            "select ledger.transfer(%s, %s, %s, %s, %s)",
+            [bank.book_id, sent.giver, sent.taker, sent.amount, sent.key],
+        )
+    workload.open[sent.key] = sent
+    refusing: Any = Changing(*[InsufficientFunds("")] * 2)
+    await workload.settle(refusing)
+    assert "answers that contradict each other" in judged.faults()
+
+
+async def test_a_ledger_that_refuses_everything_is_found(
+    workload: Workload, judged: Judged
+) -> None:
+    refusing: Any = Changing(*[InsufficientFunds("")] * 3)
+    await workload.run([refusing], asyncio.Event(), 3)
+    assert judged.faults() == {"orders that were posted"}
+
+
+async def test_entries_that_do_not_add_up_are_found(workload: Workload, judged: Judged) -> None:
+    await some(workload)
+    with psycopg.connect(workload.bank.database.dsn("supabase_admin"), autocommit=True) as admin:
+        admin.execute("set session_replication_role = replica")
+        admin.execute(
+            "update ledger_private.entries set amount = amount + 1"
+            " where account_id = %s and version = 1",
+            [workload.bank.accounts[0]],
+        )
+    assert judged.faults() == {"wrong balances", "broken checks of verify_book"}
 
 
 @pytest.mark.parametrize("noted", [True, False])

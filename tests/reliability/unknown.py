@@ -18,7 +18,15 @@ from tests.reliability.proxy import Fault, Http, Kind, Plan, Postgres, Proxy, St
 from tests.reliability.stage import Bank, gateway, open_bank, stage
 from tests.waiting import until
 from tillroll import AsyncBook, AsyncTillroll, OutcomeUnknown, RetryPolicy
-from tillroll.models import EntryInput, Hold, PostingResult, Receipt, TransactionInput, parse
+from tillroll.models import (
+    AccountId,
+    EntryInput,
+    Hold,
+    PostingResult,
+    Receipt,
+    TransactionInput,
+    parse,
+)
 
 ONCE = RetryPolicy(max_attempts=1)
 CUTS: tuple[Kind, ...] = ("cut", "reset", "half-close")
@@ -29,11 +37,16 @@ _MODELS: dict[str, type[Any]] = {"create_hold": Hold, "post_transactions": Posti
 
 @dataclass(frozen=True)
 class Call:
-    """One call of the API, under a key of its own."""
+    """One call of the API, under a key of its own.
+
+    Attributes:
+        moved: What it adds to which balance, together with what was done to prepare it.
+    """
 
     function: str
     key: str
     arguments: dict[str, Any]
+    moved: dict[AccountId, int]
 
     async def send(self, book: AsyncBook) -> object:
         """Send it once more."""
@@ -161,6 +174,10 @@ async def _run(run: Run) -> None:
             run.figure(kind, cutting.struck[kind])
         stored = _stored(bank) - before
         _check(run, stored, [call for call, _ in work], cutting.answers, verdict)
+        moved: Counter[AccountId] = Counter()
+        for call, _ in work:
+            moved.update(call.moved)
+        run.none("wrong balances", bank.wrong(moved))
         run.none("broken checks of verify_book", bank.broken())
 
 
@@ -230,7 +247,9 @@ def _stored(bank: Bank) -> Counter[str]:
 
 def _transfers(bank: Bank, dice: Random, count: int) -> Iterator[Call]:
     for _ in range(count):
-        yield _keyed("transfer", dice, **_pair(bank, dice), amount=dice.randint(1, 100))
+        pair, amount = _pair(bank, dice), dice.randint(1, 100)
+        moved = {pair["from_account_id"]: -amount, pair["to_account_id"]: amount}
+        yield _keyed("transfer", dice, moved, **pair, amount=amount)
 
 
 async def _others(bank: Bank, book: AsyncBook, dice: Random, each: int) -> list[Call]:
@@ -241,6 +260,7 @@ async def _others(bank: Bank, book: AsyncBook, dice: Random, each: int) -> list[
         pair, amount = _pair(bank, dice), dice.randint(1, 100)
         giver, taker = pair["from_account_id"], pair["to_account_id"]
         entries = [EntryInput(giver, -amount), EntryInput(taker, amount)]
+        moved = {giver: -amount, taker: amount}
         hold = {"account_id": giver, "to_account_id": taker, "amount": amount}
         held = await book.create_hold(**hold)
         paid = await book.transfer(**pair, amount=amount)
@@ -251,15 +271,17 @@ async def _others(bank: Bank, book: AsyncBook, dice: Random, each: int) -> list[
                 "post_transactions",
                 item,
                 {"transactions": [TransactionInput(entries, idempotency_key=item)]},
+                moved,
             ),
-            Call("create_hold", str(new_id), {**hold, "id": new_id}),
-            _keyed("post_transaction", dice, entries=entries),
-            _keyed("transfer_up_to", dice, **pair, amount=amount),
-            _keyed("capture_hold", dice, hold_id=held.id),
-            _keyed("reverse_transaction", dice, transaction_id=paid.transaction_id),
+            Call("create_hold", str(new_id), {**hold, "id": new_id}, {}),
+            _keyed("post_transaction", dice, moved, entries=entries),
+            _keyed("transfer_up_to", dice, moved, **pair, amount=amount),
+            _keyed("capture_hold", dice, moved, hold_id=held.id),
+            _keyed("reverse_transaction", dice, {}, transaction_id=paid.transaction_id),
             _keyed(
                 "exchange",
                 dice,
+                {giver: -amount},
                 from_account_id=giver,
                 to_account_id=dollars.id,
                 sell_amount=amount,
@@ -269,9 +291,9 @@ async def _others(bank: Bank, book: AsyncBook, dice: Random, each: int) -> list[
     return made
 
 
-def _keyed(function: str, dice: Random, **arguments: Any) -> Call:
+def _keyed(function: str, dice: Random, moved: dict[AccountId, int], **arguments: Any) -> Call:
     key = _key(dice)
-    return Call(function, key, {**arguments, "idempotency_key": key})
+    return Call(function, key, {**arguments, "idempotency_key": key}, moved)
 
 
 def _key(dice: Random) -> str:

@@ -10,9 +10,9 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.mutants.__main__ import chosen
-from tests.mutants.arena import Bout
 from tests.mutants.found import mutants, of_file
 from tests.mutants.paths import path_of, reaching
+from tests.mutants.runner import Result
 from tests.mutants.sources import Mutant, cut
 from tests.mutants.verdicts import Verdict, arguments, gone
 
@@ -197,12 +197,19 @@ def test_a_sample_is_repeated_by_its_seed_and_has_some_of_each_kind() -> None:
     sample = chosen([*found, Mutant("c", "c", "t", "")], [], 0.1, 7)
     assert sample == chosen([*found, Mutant("c", "c", "t", "")], [], 0.1, 7)
     assert [mutant.kind for mutant in sample] == ["a"] * 5 + ["b"] * 5 + ["c"]
-    assert chosen(found, [], 0.1, 7) != chosen(found, [], 0.1, 8)
     assert chosen(found, ["a"], 1, 7) == found[:50]
     assert chosen(found, ["b 7"], 1, 7) == [found[57]]
     guard = Mutant("g", "guard", "t", "")
     assert chosen([*found, guard], [], 1, 7) == found
     assert chosen([*found, guard], ["guard"], 1, 7) == [guard]
+
+
+def test_samples_of_seeds_that_follow_each_other_leave_nothing_out() -> None:
+    found = [Mutant(f"{kind} {n}", kind, "t", "") for kind in ("a", "b") for n in range(47)]
+    for seed in (-3, 0, 10**9):
+        samples = [chosen(found, [], 0.1, number) for number in range(seed, seed + 10)]
+        assert {mutant for sample in samples for mutant in sample} == set(found)
+        assert {len(sample) for sample in samples} == {10}
 
 
 @pytest.mark.parametrize(
@@ -218,8 +225,8 @@ def test_a_sample_is_repeated_by_its_seed_and_has_some_of_each_kind() -> None:
 def test_a_survivor_has_to_be_argued_for_and_an_argument_to_hold(
     outcome: str, argument: str, word: str, ok: bool
 ) -> None:
-    bout = Bout(outcome, "", 1, 0.1)  # type: ignore[arg-type]
-    verdict = Verdict(Mutant("x", "lock", "t", ""), bout, argument)
+    result = Result(outcome, "", 1, 0.1)  # type: ignore[arg-type]
+    verdict = Verdict(Mutant("x", "lock", "t", ""), result, argument)
     assert (verdict.word, verdict.ok) == (word, ok)
 
 

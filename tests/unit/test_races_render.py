@@ -12,7 +12,7 @@ from rich.console import Console
 
 from tillroll.races.catalogue import RACES
 from tillroll.races.document import document, index
-from tillroll.races.lanes import rows
+from tillroll.races.lanes import KINDS, rows
 from tillroll.races.page import page
 from tillroll.races.record import ActRecord, Moment, RaceRecord
 from tillroll.races.timeline import write_timeline
@@ -128,6 +128,11 @@ def test_a_session_is_outside_in_a_transaction_or_waits() -> None:
 def test_a_transaction_ends_where_the_server_says_so(moment: Moment, stays: str) -> None:
     begun = Moment("A", "sent", "begin isolation level serializable", "begin")
     assert list(rows(act(begun, moment)))[-1].after == {"A": stays}
+
+
+def test_what_commits_by_itself_ends_no_transaction_that_was_open() -> None:
+    alone = Moment("A", "sent", "begin; select 1; commit", "commit")
+    assert [(row.mark, row.after["A"]) for row in rows(act(alone))] == [("", "out")]
 
 
 def test_each_moment_stands_in_its_sessions_column() -> None:
@@ -287,6 +292,8 @@ def test_the_page_begins_with_an_index_that_leads_to_each_race() -> None:
     links = [given["href"] for name, given in elements.found if name == "a"]
     assert ids == {"lost-update", "other"}
     assert links[:2] == ["#lost-update", "#other"]
+    kinds = [given["data-kind"] for _, given in elements.found if "data-kind" in given]
+    assert kinds == [*KINDS.values()] * 2
 
 
 def test_a_document_has_a_column_for_each_session_and_draws_the_wait() -> None:

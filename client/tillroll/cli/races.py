@@ -75,7 +75,7 @@ def run(
 ) -> None:
     """Run races, and show what each session did, and when.
 
-    A race has at least three acts: the code that most tutorials print, the same under another
+    A race has at least three acts: the code that one writes first, the same under another
     isolation level or lock, and the ledger's own function. Its sessions are real ones, stepped one
     after the other, on a small server that is started for it and gone afterwards.
 
@@ -84,9 +84,9 @@ def run(
     """
     with failures(as_json, _translate), stoppable(), _on_this_machine():
         races = _chosen(names or [], everything)
-        if html is not None and not html.absolute().parent.is_dir():
+        if html is not None and (html.is_dir() or not html.absolute().parent.is_dir()):
             raise Failure(
-                f"{html} cannot be written: its folder is not there",
+                f"{html} cannot be written: it is a folder, or its own is not there",
                 fix="make the folder, or name another file",
                 code="usage",
                 exit_code=USAGE,

@@ -31,7 +31,7 @@ def index(records: Sequence[RaceRecord]) -> str:
     parts = [
         "# Races",
         "What goes wrong when money moves at the same time. Each race is a question with at least "
-        "three answers: the code that most tutorials print, the same at another isolation level or "
+        "three answers: the code that one writes first, the same at another isolation level or "
         "under another lock, and Tillroll's own function. The sessions are stepped, so that each "
         "run goes the same way, and the tests run every race on each Postgres and compare.",
         f"The pages were written by a run on Postgres {records[0].postgres}. See one live with "

@@ -58,8 +58,10 @@ def rows(act: ActRecord) -> Iterator[Row]:
             mark = _mark(sent.get(name, ""), moment)
             if mark == "begin":
                 inside.add(name)
-            elif mark:
-                inside.discard(name)
+            elif name in inside and mark:
+                inside.remove(name)
+            else:
+                mark = ""
             lanes[name] = "open" if name in inside else "out"
         yield Row(number, moment, mark, before, dict(lanes))
 

@@ -68,7 +68,8 @@ def _index(records: Sequence[RaceRecord]) -> Markup:
     for record in records:
         name = tag("th", tag("a", record.title, href=f"#{record.name}"), scope="row")
         cells = [
-            tag("td", *(_outcome(act) for act in record.acts if act.kind == kind)) for kind in KINDS
+            tag("td", *(_outcome(a) for a in record.acts if a.kind == kind), data_kind=title)
+            for kind, title in KINDS.items()
         ]
         lines.append(tag("tr", name, *cells))
     table = tag("table", tag("thead", head), tag("tbody", *lines))

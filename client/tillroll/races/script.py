@@ -117,7 +117,7 @@ class Act:
     """One way to write the code of a race, and how that goes.
 
     Args:
-        kind: `naive`: as most print it; `other`: another level or lock, with what it costs;
+        kind: `naive`: as one writes it first; `other`: another level or lock, with what it costs;
             `tillroll`: the ledger's own functions.
         title: Which way that is, in a few words.
         story: What the code relies on, a paragraph.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -23,9 +23,10 @@ from tillroll.races.script import Act, Race, Step
 
 __all__ = ["run"]
 
-_PATIENCE = 30.0
+_PATIENCE = 120.0  # seconds: a busy machine is slow, and a lab that hangs is a defect
+_LOOK = 0.02  # seconds between two looks at who waits, unless an answer comes
 _ABORTED = ("40001", "40P01")
-_SLOTS = 64  # the most that an account may have
+_SLOTS = 16  # of an account in a race; backends that differ by this share one
 _WAITING = """
 select a.pid, pg_blocking_pids(a.pid),
     coalesce((
@@ -66,11 +67,11 @@ class _Actor:
         self._thread = cleanup.enter_context(ThreadPoolExecutor(1))
         self.step: Step | None = None
         self.flight: Future[_Answer] | None = None
-        self.has_waited = False
+        self.waits_since = 0  # the moment in which its wait began, from 1; 0: it has not waited
 
     def send(self, step: Step, sql: str) -> None:
         work = self._retry if step.how == "retry" else self._execute
-        self.step, self.has_waited = step, False
+        self.step, self.waits_since = step, 0
         self.flight = self._thread.submit(work, sql, step.times)
 
     def cancel(self) -> None:
@@ -124,7 +125,8 @@ class _Play:
             for actor in self._actors.values():
                 cleanup.callback(actor.cancel)
             for step in act.steps:
-                self._take(step)
+                if not self._take(step):
+                    break
             for actor in self._actors.values():
                 if actor.flight is not None:
                     self._surprise(f"{actor.name} still waits at the end")
@@ -141,23 +143,26 @@ class _Play:
             if actor.pid % _SLOTS not in taken:
                 return actor
 
-    def _take(self, step: Step) -> None:
+    def _take(self, step: Step) -> bool:
+        """Take a step; return False where the act cannot go on, since its session still waits."""
         actor = self._actors[step.session]
         if step.how == "pass":
             self._settle(until=actor)
-            return
+            return True
         if actor.flight is not None:
-            raise LabError(f"{step.session} still waits and cannot send: {step.sql}")
+            self._surprise(f"{step.session} still waits and cannot send: {_shown_sql(step)}")
+            return False
         actor.send(step, filled(step.sql, self._values))
         waits_for = self._settle().get(step.session, ())
         if waits_for:
-            actor.has_waited = True
             self.record.moments.append(
                 Moment(step.session, "waits", _shown_sql(step), waits_for=waits_for)
             )
+            actor.waits_since = len(self.record.moments)
         if bool(waits_for) != step.waits:
             waited = "waited" if waits_for else "did not wait"
             self._surprise(f"{step.session} {waited}: {_shown_sql(step)}")
+        return True
 
     def _settle(self, until: _Actor | None = None) -> dict[str, tuple[str, ...]]:
         """Let all go on until each has its answer, or waits for one who will not go on by itself.
@@ -179,7 +184,8 @@ class _Play:
                 return waits
             if time.monotonic() > deadline:
                 raise LabError("a session neither ends nor waits for another")
-            time.sleep(0.002)
+            flights = [actor.flight for actor in flying if actor.flight is not None]
+            wait(flights, _LOOK, FIRST_COMPLETED)
 
     def _waits(self, flying: list[_Actor]) -> dict[str, tuple[str, ...]]:
         names = {actor.pid: actor.name for actor in self._actors.values()}
@@ -196,24 +202,22 @@ class _Play:
     def _collect(self, waits: dict[str, tuple[str, ...]]) -> bool:
         """Write down the answers that have come; return whether there were any.
 
-        What was sent last comes first: another's answer may be quicker than that which freed it.
+        What was sent last comes first, then who has waited longest: another's answer may be quicker
+        than that which freed it, so nobody's is written down before those that it may rest on.
         """
         news = False
-        actors = sorted(self._actors.values(), key=lambda actor: actor.has_waited)
-        for actor in actors:
-            if actor.flight is None or actor.step is None:
+        for actor in sorted(self._actors.values(), key=lambda actor: actor.waits_since):
+            if actor.flight is None or actor.step is None or actor.name in waits:
                 continue
             if not actor.flight.done():
-                if actor.has_waited or actor.name in waits:
-                    continue
                 break
             step, answer, actor.flight = actor.step, actor.flight.result(), None
             news = True
             self.record.moments.append(
                 Moment(
                     step.session,
-                    "resumed" if actor.has_waited else "sent",
-                    "" if actor.has_waited else _shown_sql(step),
+                    "resumed" if actor.waits_since else "sent",
+                    "" if actor.waits_since else _shown_sql(step),
                     answer.text,
                     answer.code,
                     note=step.anomaly or step.note,

@@ -125,7 +125,7 @@ summary { color: var(--soft); font-size: .9rem; cursor: pointer; }
 .wrong { display: inline-block; margin-top: .2rem !important; padding: .1rem .5rem;
   color: var(--bad); background: var(--bad-bg); border: 1px solid;
   border-radius: .3rem; font-weight: 600; }
-.timeline tr.anomaly > td.moment, .timeline tr.anomaly > th {
+.timeline tr.anomaly > * {
   background-color: color-mix(in srgb, var(--bad-bg) 55%, transparent); }
 .sql-keyword { color: var(--keyword); }
 .sql-string, .sql-number { color: var(--string); }
@@ -151,9 +151,20 @@ aside { padding: 0 0 0 1.4rem; border-left: 4px double var(--line); }
 .sources { padding-left: 1.1rem; font-size: .92rem; }
 
 @media (max-width: 40rem) {
-  body { padding-inline: .8rem; }
-  .act { padding-inline: .9rem; }
+  body { padding-inline: .7rem; }
+  .act { padding-inline: .6rem; }
   .race { margin-top: 3rem; }
+  .top { padding-top: 1.5rem; }
+  .index table { min-width: 0; }
+  .index thead { display: none; }
+  .index tr { display: block; padding: .7rem 0; border-bottom: 1px solid var(--line); }
+  .index tbody th, .index td { display: block; width: auto; padding: .15rem 0; border: 0; }
+  .index tbody th { font-size: 1.05rem; }
+  .index td::before { content: attr(data-kind); color: var(--soft); font-size: .85em; }
+  .timeline { min-width: calc(1.6rem + var(--sessions) * 9.2rem); font-size: .84rem; }
+  .timeline th:first-child { width: 1.6rem; padding-right: 0; }
+  .timeline th .flag { display: block; width: fit-content; margin: .2em 0 0; }
+  .timeline thead th, .lane { padding-right: .2rem; padding-left: 24px; }
 }
 @media print {
   :root { --paper: #fff; --strip: #fff; --ink: #000; --soft: #444; }

@@ -108,8 +108,11 @@ def test_the_page_is_written_beside_the_timeline(races: Races, tmp_path: Path) -
     assert "waits for A" in told.out
 
 
-def test_a_page_that_cannot_be_written_is_told_before_anything_runs(races: Races) -> None:
-    told = races("run", "lost-update", "--html", "nowhere/races.html", "--json")
+@pytest.mark.parametrize("file", ["nowhere/races.html", "."])
+def test_a_page_that_cannot_be_written_is_told_before_anything_runs(
+    races: Races, file: str
+) -> None:
+    told = races("run", "lost-update", "--html", file, "--json")
     assert (told.code, told.error) == (2, "usage")
     assert "start the lab" not in told.talk
 
@@ -211,7 +214,7 @@ def test_the_real_list_names_the_real_races() -> None:
 
 
 def test_the_bench_shows_what_each_way_loses_and_aborts(races: Races) -> None:
-    told = races("bench", "--seconds", "1", "--accounts", "2", "--json")
+    told = races("bench", "--seconds", "1", "--rounds", "2", "--accounts", "2", "--json")
     assert told.code == 0
     lines = {(line["way"], line["level"]): line for line in told.json["lines"]}
     assert len(lines) == 7

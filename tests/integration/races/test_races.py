@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests.conftest import BINARIES, ROOT, missing
-from tillroll.races import RACES, Act, Lab, Race, RaceRecord, Step, run, session
+from tillroll.races import (
+    RACES,
+    Act,
+    ActRecord,
+    Lab,
+    Race,
+    RaceRecord,
+    Step,
+    run,
+    session,
+    stepper,
+)
 
 Labs = Callable[[str], Lab]
 
@@ -22,7 +34,7 @@ VERSIONS = [pytest.param(v, marks=pytest.mark.xdist_group(f"races-{v}")) for v i
 every_version = pytest.mark.parametrize("version", VERSIONS, ids="pg{}".format)
 newest_version = pytest.mark.parametrize("version", VERSIONS[-1:], ids="pg{}".format)
 
-a, b = session("A"), session("B")
+a, b, c = session("A"), session("B"), session("C")
 TAKE = "update accounts set balance = balance - 60 where balance >= 60 returning balance"
 TRUTH = Act(
     kind="naive",
@@ -59,6 +71,19 @@ CIRCLE = replace(
     ),
     final="select id, balance from accounts order by id",
     leaves=[(1, 99), (2, 97)],
+)
+QUEUE = replace(
+    TRUTH,
+    title="two that wait in one queue",
+    steps=(
+        a("begin"),
+        a("select pg_advisory_xact_lock(1)"),
+        c("select pg_advisory_xact_lock(1), 'c'", waits=True, gives=[("", "c")]),
+        b("select pg_advisory_xact_lock(1), 'b'", waits=True, gives=[("", "b")]),
+        a("commit"),
+    ),
+    final="select 1",
+    leaves=[(1,)],
 )
 
 
@@ -138,7 +163,7 @@ def test_the_pages_are_current(
 
 
 @every_version
-@pytest.mark.parametrize("act", [TRUTH, CIRCLE], ids=["wait", "deadlock"])
+@pytest.mark.parametrize("act", [TRUTH, CIRCLE, QUEUE], ids=["wait", "deadlock", "queue"])
 def test_a_run_goes_as_the_one_before(labs: Labs, version: str, act: Act) -> None:
     records = [run(race(act), labs(version)) for _ in range(4)]
     assert records[0].as_claimed, records[0].acts[0].surprises
@@ -173,6 +198,42 @@ def test_a_false_claim_is_a_surprise(labs: Labs, version: str, act: Act) -> None
 def test_a_session_that_still_waits_at_the_end_is_a_surprise(labs: Labs, version: str) -> None:
     stuck = replace(TRUTH, steps=TRUTH.steps[:3], final="select 1", leaves=[(1,)])
     assert len(run(race(stuck), labs(version)).acts[0].surprises) == 1
+
+
+@newest_version
+def test_an_act_ends_where_a_session_should_send_that_still_waits(labs: Labs, version: str) -> None:
+    early = (*TRUTH.steps[:3], b("select 1", gives=1), a("commit"))
+    record = run(race(replace(TRUTH, steps=early)), labs(version)).acts[0]
+    assert record.surprises
+    assert "select 1" not in [moment.sql for moment in record.moments]
+
+
+def test_answers_are_written_down_in_the_order_in_which_they_were_freed() -> None:
+    """However the threads are scheduled: here the last of the queue has its answer first."""
+    play = stepper._Play.__new__(stepper._Play)
+    play.record = ActRecord.of(QUEUE)
+    first, last = (stepper._Actor.__new__(stepper._Actor) for _ in "CB")
+    for number, actor in enumerate((first, last), 1):
+        actor.name, actor.waits_since, actor.flight = "CB"[number - 1], number, Future()
+        actor.step = session(actor.name)("select 1")
+    play._actors = {"B": last, "C": first}
+    assert last.flight is not None
+    assert first.flight is not None
+    last.flight.set_result(stepper._Answer([(1,)], "1"))
+    assert not play._collect({})
+    first.flight.set_result(stepper._Answer([(1,)], "1"))
+    assert play._collect({})
+    assert [moment.session for moment in play.record.moments] == ["C", "B"]
+
+
+def test_no_two_sessions_share_a_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    pids = iter([7, 23, 39, 8])
+    monkeypatch.setattr(stepper, "_Actor", lambda *_: SimpleNamespace(pid=next(pids)))
+    play = stepper._Play.__new__(stepper._Play)
+    play._actors = {}
+    with ExitStack() as cleanup:
+        play._actors["A"] = play._enter("A", TRUTH, "", cleanup)
+        assert play._enter("B", TRUTH, "", cleanup).pid == 8
 
 
 @newest_version

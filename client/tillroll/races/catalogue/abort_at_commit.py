@@ -22,7 +22,7 @@ OVERDRAFT = """
 select ledger.set_balance_limits(:book, :checking, -1000, null);
 select ledger.set_balance_limits(:book, :savings, -1000, null);
 """
-PAY = "select (t).replayed from ledger.transfer(:book, :{}, :shop, 150) as t"
+PAY = "select (t).replayed from ledger.transfer(:book, :{}, :{}, 150) as t"
 
 RACE = Race(
     name="abort-at-commit",
@@ -85,8 +85,9 @@ RACE = Race(
             rule=RULE,
             check=CHECK,
             verdict=(
-                "Right. Somebody still has to repeat B from its first statement, around the "
-                "COMMIT, and most frameworks give no place for that: the request is over."
+                "Right. It costs a sender that reads the table and may send a mail twice, and B "
+                "has to be repeated from its first statement: where the framework commits after "
+                "the handler has answered, there is no place for that."
             ),
         ),
         Act(
@@ -94,14 +95,19 @@ RACE = Race(
             title="ledger.transfer under a joint floor",
             story=(
                 "The group's row is locked by every posting of its members, at read committed. "
-                "What can fail fails in the call, by name; at COMMIT nothing is left that could."
+                "What is refused is refused in the call, by name; at COMMIT no check is left."
             ),
             setup=OVERDRAFT + GROUP,
             steps=(
                 a("begin"),
-                a(PAY.format("checking"), gives=False),
+                a(PAY.format("checking", "shop"), gives=False),
                 b("begin"),
-                b(PAY.format("savings"), waits=True, fails="group_floor"),
+                b(
+                    PAY.format("savings", "world"),
+                    waits=True,
+                    fails="group_floor",
+                    note="from and to other accounts, so it waited for the group",
+                ),
                 a("commit"),
                 b("rollback"),
             ),
@@ -111,7 +117,8 @@ RACE = Race(
             check=SOUND,
             verdict=(
                 "The answer of the call is the answer. The optimistic form, transfer_serializable, "
-                "exists too; it may fail at COMMIT, and its page says for which gateways it is not."
+                "exists too; it may fail at COMMIT, and the contract says which gateways it is not "
+                "for."
             ),
         ),
     ),

@@ -137,9 +137,9 @@ RACE = Race(
         ),
     ),
     lesson=(
-        "Deadlocks come from order, not from load: with one order for all locks there are none. "
-        "Sort what you lock, lock it in one statement before you write, and still repeat on 40P01, "
-        "since other code shares your tables."
+        "Deadlocks come from order, not from load: where all locks are taken in one order, and "
+        "none is made stronger later, there are none. Sort what you lock, lock it in one statement "
+        "before you write, and still repeat on 40P01, since other code shares your tables."
     ),
     sources=(LOCKING,),
 )

@@ -72,8 +72,9 @@ RACE = Race(
             rule=RULE,
             check=CHECK,
             verdict=(
-                "Right, and told at the last moment: every statement of B had succeeded. Without "
-                "an index on payment_id all refunds of all payments would be in each other's way."
+                "Right, and told at the last moment: every statement of B had succeeded. Refunds "
+                "of other payments are in the way, too: without an index each has read the whole "
+                "table, and with one a whole page of it."
             ),
         ),
         Act(
@@ -94,7 +95,7 @@ RACE = Race(
             rule=RULE,
             check=CHECK,
             verdict=(
-                "Right, and the strongest guard there is. The price: a refund in two parts is "
+                "Right at every level, whoever writes. The price: a refund in two parts is "
                 "impossible, and `duplicate key` has to be turned into words."
             ),
         ),
@@ -102,8 +103,8 @@ RACE = Race(
             kind="tillroll",
             title="ledger.reverse_transaction",
             story=(
-                "The accounts' balances are locked, then the original's row, and what has been "
-                "reversed so far is added up after that. Parts may come until the whole is back."
+                "The original's row is locked, and what has been reversed so far is added up after "
+                "that. Parts may come until the whole is back."
             ),
             steps=(
                 a(PAY, keeps="payment"),

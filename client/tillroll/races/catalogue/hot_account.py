@@ -38,11 +38,11 @@ RACE = Race(
                 a("begin"),
                 a(TAKE.format("alice")),
                 a(FEE, note="and now A does something else for a while"),
-                b("set lock_timeout = '200ms'"),
+                b("set lock_timeout = '2s'"),
                 b("begin"),
                 b(TAKE.format("bob")),
                 b(FEE, waits=True, fails="55P03", anomaly="Bob's payment fails for Alice's sake"),
-                b.passes("B's patience, 200 ms, ends"),
+                b.passes("B's patience, 2 seconds, ends"),
                 b("rollback"),
                 a("commit"),
             ),
@@ -52,8 +52,8 @@ RACE = Race(
             check=CHECK.format("(select balance from accounts where name = 'fees')"),
             breaks=True,
             verdict=(
-                "All payments of all customers stand in one queue, which is as fast as its slowest "
-                "transaction. Whoever has a time limit fails."
+                "All payments of all customers stand in one queue, which moves when the first in "
+                "it commits. Whoever has a time limit may not come to her turn."
             ),
         ),
         Act(
@@ -101,8 +101,8 @@ RACE = Race(
             rule=RULE,
             check=CHECK.format("(select sum(amount) from fees)"),
             verdict=(
-                "Nobody waits. But each look at the balance reads all fees there ever were, and "
-                "the account can have no floor: nothing that is only summed can be checked."
+                "Nobody waits. But each look at the balance reads all fees there ever were, and a "
+                "floor cannot be kept: for that all would have to meet in a lock again."
             ),
         ),
         Act(

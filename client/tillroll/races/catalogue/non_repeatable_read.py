@@ -98,7 +98,7 @@ RACE = Race(
             check=HOLDS,
             verdict=(
                 "Right, and no error. B waits for as long as A thinks: a call to a card processor "
-                "between the two statements closes the account to everybody for that long. Where "
+                "between the two statements holds up all who write the row for that long. Where "
                 "the condition fits into the update, as in B's, there is nothing between."
             ),
         ),

@@ -6,7 +6,7 @@ from tillroll.races.catalogue.sources import AD_HOC
 from tillroll.races.catalogue.tables import SOUND
 from tillroll.races.script import Act, Race, session
 
-a, b = session("A"), session("B")
+a, b, c = session("A"), session("B"), session("C")
 
 SETUP = """
 create table months (month text primary key, closed boolean not null, reported bigint);
@@ -30,6 +30,7 @@ SELL_SQL = (
     "select (t).replayed from ledger.transfer(:book, :checking, :shop, 60,"
     " effective_on => '2026-01-15') as t"
 )
+ELSEWHERE = "select (t).replayed from ledger.transfer(:book, :world, :savings, 5) as t"
 
 RACE = Race(
     name="period-lock",
@@ -133,6 +134,12 @@ RACE = Race(
                 a("begin"),
                 a(SELL_SQL, gives=False),
                 b(LOCK, waits=True, note="closes once A's sale is in"),
+                c(
+                    ELSEWHERE,
+                    waits=True,
+                    gives=False,
+                    note="not of January, and yet behind the closing",
+                ),
                 a("commit"),
                 a(SELL_SQL, fails="period_locked"),
             ),
@@ -141,8 +148,9 @@ RACE = Race(
             rule="every check of verify_book holds",
             check=SOUND,
             verdict=(
-                "Whoever is first is in, whoever is second is told. Two sales never meet; only the "
-                "closing waits, and it waits for those that have begun."
+                "Whoever is first is in, whoever is second is told; two sales do not meet in this "
+                "lock. The price: it is a queue, so the closing is never kept out, but while it "
+                "waits for those that have begun, all who come later wait behind it."
             ),
         ),
     ),

@@ -71,7 +71,7 @@ RACE = Race(
             title="serializable",
             story=(
                 "Postgres remembers what each transaction has looked for, not only what it has "
-                "found, and refuses one of two that cannot have run one after the other."
+                "found, and refuses one where two may not have an order to run in."
             ),
             setup=ENTRIES,
             steps=(

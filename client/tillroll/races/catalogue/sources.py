@@ -42,6 +42,14 @@ LOCKING: Source = (
     "PostgreSQL documentation, Explicit Locking",
     "https://www.postgresql.org/docs/current/explicit-locking.html",
 )
+RETRY_REPORT: Source = (
+    "PostgREST, issue 3673: surprising retrying of a statement, 2024",
+    "https://github.com/PostgREST/postgrest/issues/3673",
+)
+RETRY_STORM: Source = (
+    "Cerefox, pull request 174: conflicts must not wear a retryable SQLSTATE, 2026",
+    "https://github.com/fstamatelopoulos/cerefox/pull/174",
+)
 SEQUENCES: Source = (
     "PostgreSQL documentation, Sequence Manipulation Functions",
     "https://www.postgresql.org/docs/current/functions-sequence.html",

@@ -1,4 +1,4 @@
-"""The table that most tutorials begin with, and the questions that are asked of the ledger's."""
+"""The table that one begins with, and the questions that are asked of the ledger's."""
 
 from __future__ import annotations
 

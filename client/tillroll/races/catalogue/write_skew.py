@@ -89,8 +89,8 @@ RACE = Race(
             kind="other",
             title="the same at serializable",
             story=(
-                "Postgres keeps track of who has read what others write, and refuses one of two "
-                "that cannot have run one after the other."
+                "Postgres keeps track of who has read what others write, and refuses one where two "
+                "may not have an order to run in."
             ),
             setup=ACCOUNTS,
             steps=_withdrawals(

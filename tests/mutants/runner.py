@@ -6,6 +6,8 @@ migrated database, its SQL, and the tests until the first that fails.
 
 from __future__ import annotations
 
+import gc
+import io
 import json
 import os
 import re
@@ -14,8 +16,8 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,14 +31,14 @@ from tillroll.server import Server
 VERSION = "18"
 OTHERS = set(conftest.BINARIES) - {VERSION}
 LIMIT = 420.0
-"""Seconds after which the tests of a mutant are ended; it counts as noticed."""
+"""Seconds that one test may take; a mutant under which it takes longer counts as noticed by it."""
 _QUIET = ("-q", "-x", "--tb=short", "-p", "no:cacheprovider", "-p", "no:xdist")
 
 Outcome = Literal["killed", "survived", "broken"]
 
 
 @dataclass(frozen=True)
-class Bout:
+class Result:
     """How the tests of a mutant ended.
 
     Attributes:
@@ -118,16 +120,16 @@ class Watch:
     killer: str = ""
     count: int = 0
 
-    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[Any]) -> None:
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
         """First the likely ones, and of each one case before the second: that rarely tells more."""
-        config.hook.pytest_deselected(items=[item for item in items if _elsewhere(item)])
-        seen, turns = Counter[str](), dict[str, tuple[bool, int]]()
-        for item in items:
+        cases = Counter[str]()
+
+        def turn(item: Any) -> tuple[bool, int]:
             test = item.nodeid.split("[")[0]
-            seen[test] += 1
-            turns[item.nodeid] = (not re.search(self.likely, test), seen[test])
-        kept = [item for item in items if not _elsewhere(item)]
-        items[:] = sorted(kept, key=lambda item: turns[item.nodeid])
+            cases[test] += 1
+            return not re.search(self.likely, test), cases[test]
+
+        items[:] = sorted((item for item in items if not _elsewhere(item)), key=turn)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         self.count += 1
@@ -144,7 +146,7 @@ def _elsewhere(item: Any) -> bool:
     return any(value in OTHERS for value in parameters.values() if isinstance(value, str))
 
 
-class Arena:
+class Runner:
     """Servers with a migrated template each, and the forks that use them."""
 
     def __init__(self, folder: Path, count: int) -> None:
@@ -163,7 +165,7 @@ class Arena:
         for server in self._servers:
             server.stop()
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Bout]]:
+    def run(self, jobs: Sequence[Job]) -> Iterator[tuple[Job, Result]]:
         """The jobs, as many at once as there are servers, each as it ends."""
         waiting, free, running = list(jobs)[::-1], list(self._servers), list[_Fork]()
         try:
@@ -173,14 +175,14 @@ class Arena:
                     running.append(
                         _Fork(waiting.pop(), free.pop(), self._folder / str(self._numbers))
                     )
-                for fork in [fork for fork in running if fork.ended]:
+                for fork in [fork for fork in running if fork.poll()]:
                     running.remove(fork)
                     free.append(fork.server)
-                    yield fork.job, fork.bout()
+                    yield fork.job, fork.result()
                 time.sleep(0.01)
         finally:
             for fork in running:
-                fork.end()
+                fork.kill()
 
 
 class _Fork:
@@ -188,37 +190,37 @@ class _Fork:
 
     def __init__(self, job: Job, server: Server, note: Path) -> None:
         self.job, self.server = job, server
-        self._note, self._began = note, time.monotonic()
+        self._note, self._began = note, time.time()
         self._late = False
+        note.touch()
         self._pid = os.fork()
         if self._pid == 0:
             _work(job, server, note)
 
-    @property
-    def ended(self) -> bool:
-        if time.monotonic() - self._began > LIMIT and not self._late:
-            self._late = True
-            os.kill(self._pid, signal.SIGKILL)
-        done, _ = os.waitpid(self._pid, os.WNOHANG)
-        return done != 0
+    def poll(self) -> bool:
+        """Whether it has ended; where one of its tests takes too long, it is made to."""
+        if os.waitpid(self._pid, os.WNOHANG)[0]:
+            return True
+        self._late = time.time() - self._note.stat().st_mtime > LIMIT
+        if self._late:
+            self.kill()
+        return self._late
 
-    def end(self) -> None:
+    def kill(self) -> None:
         os.kill(self._pid, signal.SIGKILL)
         os.waitpid(self._pid, 0)
 
-    def bout(self) -> Bout:
+    def result(self) -> Result:
         """What it left behind."""
         Mutated(self.server).sweep()
-        seconds = time.monotonic() - self._began
-        result, log = self._note.with_suffix(".json"), self._note.with_suffix(".log")
-        if result.exists():
-            left: dict[str, Any] = json.loads(result.read_text())
-            said = log.read_text() if left["outcome"] == "broken" else ""
-            return Bout(seconds=seconds, said=said, **left)
-        running = self._note.read_text() if self._note.exists() else ""
-        if self._late and running:
-            return Bout("killed", f"{running} (did not end)", 0, seconds)
-        return Bout("broken", "", 0, seconds, log.read_text())
+        seconds, said = time.time() - self._began, self._note.with_suffix(".log").read_text()
+        if self._late and (test := self._note.read_text()):
+            return Result("killed", test, 0, seconds)
+        left = self._note.with_suffix(".json")
+        if not left.exists():
+            return Result("broken", "", 0, seconds, said)
+        result = Result(**json.loads(left.read_text()), seconds=seconds)
+        return replace(result, said=said) if result.outcome == "broken" else result
 
 
 def _work(job: Job, server: Server, note: Path) -> None:
@@ -248,11 +250,11 @@ def _work(job: Job, server: Server, note: Path) -> None:
 
 
 @contextmanager
-def arena(count: int) -> Iterator[Arena]:
-    """An arena with so many servers, in a folder that goes away."""
+def runner(count: int) -> Iterator[Runner]:
+    """A runner with so many servers, in a folder that goes away."""
     with tempfile.TemporaryDirectory(prefix="tillroll-mutants-") as name:
         os.chmod(name, 0o755)
-        made = Arena(Path(name), count)
+        made = Runner(Path(name), count)
         try:
             yield made
         finally:
@@ -261,13 +263,8 @@ def arena(count: int) -> Iterator[Arena]:
 
 def load(tests: Sequence[str]) -> None:
     """Import tests before the first fork."""
-    with open(os.devnull, "w") as nowhere:
-        keep = os.dup(1)
-        try:
-            os.dup2(nowhere.fileno(), 1)
-            code = pytest.main(["--collect-only", *_QUIET, *tests])
-        finally:
-            os.dup2(keep, 1)
-            os.close(keep)
+    with redirect_stdout(io.StringIO()) as said:
+        code = pytest.main(["--collect-only", *_QUIET, *tests])
     if code != 0:
-        raise SystemExit(f"the tests cannot be collected: {code!r}")
+        raise SystemExit(f"the tests cannot be collected: {code!r}\n{said.getvalue()}")
+    gc.freeze()  # pytest collects garbage ten times a run: of what is loaded here there is none
