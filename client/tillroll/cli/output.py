@@ -119,12 +119,14 @@ def failures(as_json: bool, translate: Callable[[Exception], Failure | None]) ->
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Let SIGTERM end what runs inside as Ctrl-C does: stopped, not dropped."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Let SIGTERM, and a terminal that is closed, end what runs inside as Ctrl-C does."""
+    ends = (signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, signal.default_int_handler) for number in ends]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in zip(ends, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _report(failure: Failure, as_json: bool) -> None:

@@ -181,7 +181,7 @@ def test_a_missing_extra_is_told_with_how_to_install_it(absent: str, hint: str) 
     assert f"pip install '{hint}'" in done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=str)
 def test_an_interrupt_stops_everything_and_exits_130(home: Path, number: signal.Signals) -> None:
     with subprocess.Popen(
         [TILLROLL, "races", "run", "--all", "--json"],
