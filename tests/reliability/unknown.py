@@ -95,9 +95,9 @@ class Cutting:
         return await self._book(AsyncTillroll.direct(self.bank.dsn(proxy.port), retry=ONCE))
 
     async def whole(self) -> AsyncBook:
-        """A client whose answers come."""
+        """A client whose answers come: as programs do, it repeats what a closed line has eaten."""
         port = await self._gateway(retry_aborted=False)
-        return await self._book(self._over_http(f"http://127.0.0.1:{port}"))
+        return await self._book(self._over_http(f"http://127.0.0.1:{port}", RetryPolicy()))
 
     def _plan(self, name: str) -> Plan:
         """All are cut: before the first byte, or in the middle of the head or of the body."""
@@ -121,9 +121,9 @@ class Cutting:
     async def _proxy(self, port: int, framing: Any, plan: Plan) -> Proxy:
         return await self.opened.enter_async_context(Proxy(port, framing, plan, self._keep))
 
-    def _over_http(self, url: str) -> AsyncTillroll:
+    def _over_http(self, url: str, retry: RetryPolicy = ONCE) -> AsyncTillroll:
         token = self.bank.token()
-        return AsyncTillroll.connect(url, "anon", access_token=token, rest_path="", retry=ONCE)
+        return AsyncTillroll.connect(url, "anon", access_token=token, rest_path="", retry=retry)
 
     async def _book(self, client: AsyncTillroll) -> AsyncBook:
         return (await self.opened.enter_async_context(client)).book(self.bank.book_id)

@@ -75,6 +75,7 @@ def main() -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=75,  # longer than clients keep an idle connection
         timeout_graceful_shutdown=5,
     )
     _Server(config).run()
