@@ -97,7 +97,7 @@ def test_another_machine_is_asked_about_on_a_terminal(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = write("select 1;")
-    monkeypatch.setattr("tillroll.cli.migrate._interactive", lambda: True)
+    monkeypatch.setattr("tillroll.cli.migrate.options.interactive", lambda: True)
     assert run("up", "--db-url", REMOTE, "--dir", folder, input="n\n").exit_code == 2
     assert run("up", "--db-url", REMOTE, "--dir", folder, input="y\n").exit_code == 5
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
 __all__ = [
+    "Blocker",
     "ConnectionFailed",
     "GateFailed",
     "HistoryDivergent",
     "LockContention",
     "MigrateError",
     "MigrationFailed",
+    "PartWay",
     "UsageError",
 ]
 
@@ -25,24 +30,63 @@ class MigrateError(Exception):
 
 
 class UsageError(MigrateError):
-    """The folder, a file or an option is not usable; nothing was touched."""
+    """The folder, a file, an option or the role is not usable; nothing was touched."""
 
     exit_code = 2
     code = "usage"
 
 
 class ConnectionFailed(MigrateError):
-    """The server cannot be reached, was lost, or is a transaction pooler."""
+    """The server cannot be reached or used, was lost, or is a transaction pooler."""
 
     exit_code = 5
     code = "connection"
 
 
+@dataclass(frozen=True)
+class Blocker:
+    """A session that stood in the way.
+
+    Attributes:
+        pid: Of its server process.
+        role: Its role; None where this role may not see it.
+        application: What it calls itself.
+        state: `active`, `idle in transaction` …
+        seconds: Since its transaction began.
+        query: What it runs, or ran last; its beginning.
+    """
+
+    pid: int
+    role: str | None
+    application: str | None
+    state: str | None
+    seconds: float | None
+    query: str | None
+
+    def __str__(self) -> str:
+        since = "" if self.seconds is None else f" for {self.seconds:.0f} s"
+        who = " ".join(filter(None, (self.role, self.application and f"({self.application})")))
+        return f"pid {self.pid} {who}: {self.state or 'hidden'}{since}: {self.query or '?'}"
+
+
 class LockContention(MigrateError):
-    """Somebody else held a lock until the deadline; nothing of the file was applied."""
+    """Somebody else held a lock until the deadline; nothing of the file was applied.
+
+    Args:
+        message: What waited, and what to do.
+        blockers: Who was seen holding it.
+    """
 
     exit_code = 6
     code = "lock_contention"
+
+    def __init__(self, message: str, blockers: Sequence[Blocker] = ()) -> None:
+        self.blockers = tuple(blockers)
+        lines = [message, *(f"  held by {blocker}" for blocker in self.blockers)]
+        super().__init__("\n".join(lines))
+
+    def details(self) -> dict[str, object]:
+        return {"blockers": [asdict(blocker) for blocker in self.blockers]}
 
 
 class MigrationFailed(MigrateError):
@@ -59,6 +103,7 @@ class MigrationFailed(MigrateError):
 
     exit_code = 7
     code = "migration_failed"
+    state = "Nothing of this file was applied. Correct it and run `up` again."
 
     def __init__(
         self,
@@ -77,8 +122,7 @@ class MigrationFailed(MigrateError):
         self.reason = message
         what = "at commit" if statement is None else f"statement {statement}"
         super().__init__(
-            f"{file}:{line}:{column}: {what} failed: {message} (SQLSTATE {sqlstate})\n"
-            "Nothing of this file was applied. Correct it and run `up` again."
+            f"{file}:{line}:{column}: {what} failed: {message} (SQLSTATE {sqlstate})\n{self.state}"
         )
 
     def details(self) -> dict[str, object]:
@@ -92,15 +136,26 @@ class MigrationFailed(MigrateError):
         }
 
 
+class PartWay(MigrationFailed):
+    """A statement of a file without a transaction failed; those before it stay."""
+
+    exit_code = 8
+    code = "part_way"
+    state = (
+        "The statements before it stay applied. Correct the cause (or this statement and what "
+        "follows it), then run `tillroll migrate resume`."
+    )
+
+
 class HistoryDivergent(MigrateError):
-    """The folder and the database's history are not one line of versions."""
+    """The folder and the database's history are not one line of versions, or a file was edited."""
 
     exit_code = 9
     code = "history_divergent"
 
 
 class GateFailed(MigrateError):
-    """Sources or migrations do not even load, so they cannot be equal."""
+    """Sources or migrations do not even load, or a proof that was asked for failed."""
 
     exit_code = 10
     code = "gate_failed"

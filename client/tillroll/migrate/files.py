@@ -46,7 +46,7 @@ class MigrationFile:
                     "transaction, and this version runs each file in one; nothing was applied. "
                     "Put it into a file of its own and apply that with `supabase db push`."
                 )
-            if statement.ends_transaction:
+            if statement.mark:
                 raise UsageError(
                     f"{where}: statement {number} begins or ends a transaction, but a file is "
                     "one transaction as a whole; nothing was applied. Remove that statement."

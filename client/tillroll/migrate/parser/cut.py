@@ -1,4 +1,4 @@
-"""SQL text into statements: the only place that knows which parser is used.
+"""A file into statements.
 
 The cut is the Supabase CLI's, byte for byte, because both write it into one history: at each
 semicolon that ends a statement, white space trimmed, comments kept, empty pieces dropped.
@@ -7,36 +7,23 @@ semicolon that ends a statement, white space trimmed, comments kept, empty piece
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import postgast
 from postgast import pg_query_pb2 as pb
 
 from tillroll.migrate.errors import UsageError
+from tillroll.migrate.parser import kinds
 
-__all__ = ["Statement", "parse", "position"]
+__all__ = ["COMMENTS", "Statement", "parse", "position"]
 
 # What JavaScript's trim() removes, which Python's strip() does not do in the same way.
 _BLANK = (
     "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000\ufeff"
 )
-_COMMENTS = {pb.SQL_COMMENT, pb.C_COMMENT}
-_SAVEPOINTS = {
-    pb.TRANS_STMT_SAVEPOINT,
-    pb.TRANS_STMT_RELEASE,
-    pb.TRANS_STMT_ROLLBACK_TO,
-}
-_ALONE = {
-    "vacuum_stmt": "VACUUM",
-    "createdb_stmt": "CREATE DATABASE",
-    "dropdb_stmt": "DROP DATABASE",
-    "create_table_space_stmt": "CREATE TABLESPACE",
-    "drop_table_space_stmt": "DROP TABLESPACE",
-    "alter_system_stmt": "ALTER SYSTEM",
-    "create_subscription_stmt": "CREATE SUBSCRIPTION",
-    "drop_subscription_stmt": "DROP SUBSCRIPTION",
-}
+COMMENTS = {pb.SQL_COMMENT, pb.C_COMMENT}
 
 
 @dataclass(frozen=True)
@@ -50,8 +37,8 @@ class Statement:
         column: And in that line, from 1.
         code: Where in `text` the leading comments end, in characters.
         empty: Whether there are only comments in it.
-        alone: What in it cannot run inside a transaction, else None.
-        ends_transaction: Whether it is BEGIN, COMMIT, ROLLBACK or the like.
+        kind: Its node in the parser's tree, `create_stmt` for instance; empty where it is empty.
+        node: That node, for this package alone.
     """
 
     text: str
@@ -60,8 +47,28 @@ class Statement:
     column: int
     code: int
     empty: bool
-    alone: str | None = None
-    ends_transaction: bool = False
+    kind: str = ""
+    node: Any = field(default=None, repr=False, compare=False)
+
+    @property
+    def alone(self) -> str | None:
+        """What in it Postgres refuses to run inside a transaction, else None."""
+        return kinds.alone(self.kind, self.node)
+
+    @property
+    def mark(self) -> str | None:
+        """`begin` or `commit` for the plain ones, `other` for what else ends a transaction."""
+        return kinds.transaction_mark(self.kind, self.node)
+
+    @property
+    def sets_session(self) -> bool:
+        """Whether it changes a setting of the session, which later statements may rely on."""
+        return kinds.sets_session(self.kind, self.node)
+
+    @property
+    def moves_data(self) -> str | None:
+        """What in it may depend on rows or change them, else None."""
+        return kinds.moves_data(self.kind, self.node)
 
 
 def position(text: str, offset: int) -> tuple[int, int]:
@@ -97,7 +104,7 @@ def parse(text: str, name: str) -> tuple[Statement, ...]:
     for token in tokens:
         characters += len(raw[before : token.start].decode())
         before = token.start
-        if token.token not in _COMMENTS:
+        if token.token not in COMMENTS:
             codes.append(characters)
         if token.token == pb.ASCII_59:
             owner = bisect_right(starts, token.start) - 1
@@ -124,8 +131,8 @@ def parse(text: str, name: str) -> tuple[Statement, ...]:
                     column=at - (newlines[above - 1] if above else -1),
                     code=codes[bisect_left(codes, at)] - at if tree else 0,
                     empty=tree is None,
-                    alone=_alone(tree.node) if tree else None,
-                    ends_transaction=tree is not None and _ends_transaction(tree.node),
+                    kind=tree.kind if tree else "",
+                    node=tree.node if tree else None,
                 )
             )
         offset += len(piece) + 1
@@ -137,39 +144,5 @@ class _Tree:
     def __init__(self, stmt: pb.RawStmt, size: int) -> None:
         self.start = stmt.stmt_location
         self.end = stmt.stmt_location + stmt.stmt_len if stmt.stmt_len else size
-        self.node = stmt.stmt
-
-
-def _ends_transaction(node: pb.Node) -> bool:
-    return (
-        node.WhichOneof("node") == "transaction_stmt"
-        and node.transaction_stmt.kind not in _SAVEPOINTS
-    )
-
-
-def _alone(node: pb.Node) -> str | None:
-    """Name what Postgres refuses to run inside a transaction."""
-    kind = node.WhichOneof("node") or ""
-    if kind == "index_stmt" and node.index_stmt.concurrent:
-        return "CREATE INDEX CONCURRENTLY"
-    if kind == "drop_stmt" and node.drop_stmt.concurrent:
-        return "DROP INDEX CONCURRENTLY"
-    if kind == "reindex_stmt":
-        options = {param.def_elem.defname for param in node.reindex_stmt.params}
-        if "concurrently" in options:
-            return "REINDEX CONCURRENTLY"
-        if node.reindex_stmt.kind not in {pb.REINDEX_OBJECT_INDEX, pb.REINDEX_OBJECT_TABLE}:
-            return "REINDEX of a whole schema or database"
-    if kind == "vacuum_stmt" and not node.vacuum_stmt.is_vacuumcmd:
-        return None
-    if kind == "cluster_stmt" and not node.cluster_stmt.HasField("relation"):
-        return "CLUSTER of a whole database"
-    if kind == "discard_stmt" and node.discard_stmt.target == pb.DISCARD_ALL:
-        return "DISCARD ALL"
-    if kind == "alter_table_stmt" and any(
-        command.alter_table_cmd.subtype == pb.AT_DetachPartition
-        and getattr(command.alter_table_cmd, "def").partition_cmd.concurrent
-        for command in node.alter_table_stmt.cmds
-    ):
-        return "DETACH PARTITION CONCURRENTLY"
-    return _ALONE.get(kind)
+        self.kind = stmt.stmt.WhichOneof("node") or ""
+        self.node = getattr(stmt.stmt, self.kind)
