@@ -43,6 +43,7 @@ npm: ## Install what some tests need from npm (they are skipped without it, exce
 generate: $(READY) ## Write everything that is generated: the sync client, the reference, the races
 	$(BIN)/python client/tools/generate_sync.py
 	$(BIN)/python client/tools/generate_reference.py
+	$(BIN)/python client/tools/generate_commands.py
 	$(BIN)/python client/tools/generate_races.py
 
 bench: $(READY) ## Measure the engine against its bars, as a table; ARGS='--only transfers'

@@ -16,6 +16,7 @@ from pathlib import Path
 from tests.conftest import NPM, ROOT, missing
 from tillroll.local.stack import Stack
 
+END = "\x1e"  # between what one block prints and the next
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -68,6 +69,30 @@ def exports(block: str, environment: Mapping[str, str]) -> dict[str, str]:
     """The environment after a shell block that exports something."""
     said = run(["bash", "-euc", f"{block}\nenv -0"], environment)
     return dict(line.split("=", 1) for line in said.split("\0") if "=" in line)
+
+
+def typed(
+    document: Path, environment: Mapping[str, str], cwd: Path = ROOT, *, talk: bool = False
+) -> Iterator[tuple[str, str]]:
+    """Type a document's commands from top to bottom; give each printed block, and what was printed.
+
+    Args:
+        talk: Whether what goes to standard error is meant too.
+    """
+    script, printed = "exec 2>&1\n" if talk else "", {}
+    for block in blocks(document):
+        step = script.count(END)
+        if block.language == "text":
+            printed[step - 1] = block.text
+        elif block.language == "python":
+            script += f"python - <<'PYTHON'\n{block.text}PYTHON\nprintf '{END}'\n"
+        else:
+            assert block.language == "sh"
+            script += f"{block.text}printf '{END}'\n"
+    said = run(["bash", "-eu"], environment, script, cwd).split(END)
+    assert printed
+    for step, text in printed.items():
+        yield text, "".join(line.rstrip() + "\n" for line in said[step].splitlines())
 
 
 def run_python(block: str, environment: Mapping[str, str]) -> str:

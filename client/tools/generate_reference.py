@@ -1,4 +1,4 @@
-"""Write `docs/reference` from the catalog and its comments, or say with --check if it is current.
+"""Write the ledger's reference from the catalog and its comments, or check that it is current.
 
 Everything but the errors of each function comes out of a database made from the migrations; those
 are the `Raises` line of the function's file.
@@ -280,6 +280,11 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join("| " + " | ".join(map(_flow, line)) + " |" for line in lines) + "\n"
 
 
+def is_ours(path: Path) -> bool:
+    """Whether a file of `docs/reference` was generated here."""
+    return path.read_text().startswith(HEADER)
+
+
 def pages(root: Path, db_url: str | None = None) -> dict[Path, str]:
     """Return what each file of `docs/reference` must hold.
 
@@ -309,7 +314,8 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
         print(f"{wrong}: correct it, then run this again", file=sys.stderr)
         return 1
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
-    extra = [path for path in (root / "docs/reference").glob("*") if path not in wanted]
+    ours = [path for path in (root / "docs/reference").glob("*") if is_ours(path)]
+    extra = [path for path in ours if path not in wanted]
     for path in stale + extra:
         news = "is not current" if given.check else "removed" if path in extra else "written"
         print(f"{path.relative_to(root)} {news}", file=sys.stderr)

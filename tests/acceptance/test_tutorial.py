@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
-from tests.documents import blocks, exports, reader_at_a_stack, run_python
+from tests.documents import blocks, exports, reader_at_a_stack, run_python, typed
 
 FOLDER = ROOT / "docs" / "tutorial"
 TUTORIALS = {
@@ -30,6 +31,7 @@ TUTORIALS = {
         7,
     ),
 }
+MIGRATIONS, MINUTES = "04-migrations.md", 9
 PROGRAMS = [
     pytest.param(FOLDER / name, number, id=program)
     for name, (programs, _) in TUTORIALS.items()
@@ -63,10 +65,27 @@ def test_every_program_is_run(name: str) -> None:
     assert languages == ["sh", *["python", "text"] * len(TUTORIALS[name][0])]
 
 
-@pytest.mark.parametrize("name", TUTORIALS)
+def test_a_project_of_ones_own_goes_as_it_is_told(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    told, said = zip(
+        *typed(FOLDER / MIGRATIONS, environment, tmp_path, talk=True),
+        strict=True,
+    )
+    assert by_turn("\n".join(said)) == by_turn("\n".join(told))
+
+
+def by_turn(text: str) -> str:
+    """Number the versions of migrations: they are of the day."""
+    seen: dict[str, str] = {}
+    return re.sub(r"\d{14}", lambda match: seen.setdefault(match[0], f"v{len(seen)}"), text)
+
+
+@pytest.mark.parametrize("name", [*TUTORIALS, MIGRATIONS])
 def test_it_takes_as_long_to_read_as_it_says(name: str) -> None:
-    assert len((FOLDER / name).read_text().split()) < TUTORIALS[name][1] * 300
+    minutes = MINUTES if name == MIGRATIONS else TUTORIALS[name][1]
+    assert len((FOLDER / name).read_text().split()) < minutes * 300
 
 
 def test_every_tutorial_is_one_of_these() -> None:
-    assert {path.name for path in FOLDER.iterdir()} == set(TUTORIALS)
+    assert {path.name for path in FOLDER.iterdir()} == {*TUTORIALS, MIGRATIONS}

@@ -169,6 +169,18 @@ def test_an_installed_tillroll_sets_up_a_database_without_a_checkout(
     assert row == (165,)
 
 
+def test_an_installed_tillroll_goes_into_a_project(installed: Installed, tmp_path: Path) -> None:
+    (tmp_path / "supabase").mkdir()
+    (tmp_path / "supabase" / "config.toml").touch()
+    done = installed.tillroll("install", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    released = sorted((ROOT / "supabase" / "migrations").iterdir())
+    written = sorted((tmp_path / "supabase" / "migrations").iterdir())
+    assert len(written) == len(released)
+    for ours, theirs in zip(released, written, strict=True):
+        assert theirs.read_bytes().endswith(b"\n" + ours.read_bytes())
+
+
 def test_a_project_of_ones_own_comes_before_what_ships(
     installed: Installed, bare: Database, tmp_path: Path
 ) -> None:

@@ -21,8 +21,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
+from rich.table import Table
 
-from tests.bench import batches, plots, results, scale, transfers
+from tests.bench import batches, plots, rehearsals, results, scale, transfers
 from tests.bench.fill import Book, fill
 from tests.bench.results import Line
 from tests.bench.stage import Stage, verified
@@ -31,7 +32,7 @@ from tillroll.local.stack import Stack
 from tillroll.server import Server, find_binaries
 
 ON_STACK = ("transfers", "hot", "http", "batches")
-PARTS = (*ON_STACK, "scale", "verify")
+PARTS = (*ON_STACK, "scale", "verify", "rehearse")
 SIZES = {"10k": 10_000, "100k": 100_000, "1M": 1_000_000, "5M": 5_000_000}
 VERIFIED = 500_000
 talk = Console(stderr=True)
@@ -66,23 +67,23 @@ def on_stack(parts: Sequence[str], seconds: int, rounds: int) -> tuple[list[Line
 def on_books(parts: Sequence[str], sizes: Sequence[int], rounds: int) -> tuple[list[Line], bool]:
     """Latencies and verify_book in filled books, and whether those are sound."""
     lines, sound = [], True
-    with scratch() as folder:
-        settings = {"shared_buffers": "1GB", "max_wal_size": "4GB"}
-        server = Server(folder / "server", settings=settings).start()
-        try:
-            cluster = Cluster(server)
-            if "scale" in parts:
-                books = [filled(cluster, size) for size in sizes]
-                talk.print(f"{rounds} rounds of calls in each …")
-                lines += scale.measure(books, rounds)
-                sound = all(check(book) for book in books)
-            if "verify" in parts:
-                line, holds = verify(filled(cluster, VERIFIED), rounds)
-                lines.append(line)
-                sound = sound and holds
-        finally:
-            server.stop()
+    with on_server() as cluster:
+        if "scale" in parts:
+            books = [filled(cluster, size) for size in sizes]
+            talk.print(f"{rounds} rounds of calls in each …")
+            lines += scale.measure(books, rounds)
+            sound = all(check(book) for book in books)
+        if "verify" in parts:
+            line, holds = verify(filled(cluster, VERIFIED), rounds)
+            lines.append(line)
+            sound = sound and holds
     return lines, sound
+
+
+def rehearsed() -> Table:
+    """How long locks are held, as projected and as measured."""
+    with on_server() as cluster:
+        return rehearsals.table(rehearsals.measure(cluster, talk.print))
 
 
 def filled(cluster: Cluster, entries: int) -> Book:
@@ -119,6 +120,18 @@ def scratch() -> Iterator[Path]:
         yield Path(name)
 
 
+@contextmanager
+def on_server() -> Iterator[Cluster]:
+    """A server of its own, with room."""
+    with scratch() as folder:
+        settings = {"shared_buffers": "1GB", "max_wal_size": "4GB"}
+        server = Server(folder / "server", settings=settings).start()
+        try:
+            yield Cluster(server)
+        finally:
+            server.stop()
+
+
 def main() -> None:
     """Measure, print, keep, draw."""
     options = argparse.ArgumentParser(
@@ -148,8 +161,12 @@ def main() -> None:
         more, holds = on_books(chosen.only, sizes, chosen.rounds)
         lines, sound = lines + more, sound and holds
 
-    Console(width=max(Console().width, 100)).print(results.table(lines))
-    print(f"verify_book: {'every check holds' if sound else 'BROKEN'}")
+    shown = Console(width=max(Console().width, 100))
+    if lines:
+        shown.print(results.table(lines))
+        print(f"verify_book: {'every check holds' if sound else 'BROKEN'}")
+    if "rehearse" in chosen.only:
+        shown.print(rehearsed())
     if chosen.json:
         about = {
             "on": datetime.now(UTC).date().isoformat(),

@@ -92,8 +92,9 @@ def test_a_stale_page_is_found_and_mended(
     monkeypatch.setattr(generator, "pages", lambda root, url: {folder / "a.md": "new\n"})
     folder.mkdir(parents=True)
     (folder / "a.md").write_text("old\n")
-    (folder / "left_over.md").write_text("")
+    (folder / "left_over.md").write_text(generator.HEADER)
+    (folder / "of_another_tool.md").write_text("")
     assert generator.main(["--check"], tmp_path) == 1
     assert generator.main([], tmp_path) == 0
     assert generator.main(["--check"], tmp_path) == 0
-    assert [path.name for path in folder.iterdir()] == ["a.md"]
+    assert {path.name for path in folder.iterdir()} == {"a.md", "of_another_tool.md"}

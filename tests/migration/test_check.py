@@ -83,7 +83,7 @@ def test_the_first_migration_applies_in_one_pass_as_a_role_that_is_no_superuser(
 
 def test_the_cli_applies_the_first_migration_too(compiled: Path, bare: Database) -> None:
     supabase(bare, compiled.parents[2], "db", "push")
-    assert Runner(bare.dsn(), compiled.parent).status().pending == ()
+    assert Runner(bare.dsn(), compiled.parent).status().pending == 0
 
 
 def test_only_the_first_migration_is_compiled(

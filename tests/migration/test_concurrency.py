@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from tests.conftest import Database
+from tests.conftest import Database, missing
 from tests.migration.conftest import Write
 from tests.migration.test_up import has, rows
+from tests.reliability.pgbouncer import SESSION, TRANSACTION, Pgbouncer, pgbouncer, program
 from tests.waiting import until
-from tillroll.migrate import ConnectionFailed, Runner
+from tillroll.migrate import ConnectionFailed, LockContention, Progress, Runner
 
+STANDARD = '"$user", public'
 ROUNDS, RUNNERS = 10, 5
 
 
@@ -103,11 +108,13 @@ class Cutter:
     Args:
         port: Of the server.
         forward: Whether the server hears the COMMIT before the cut.
+        version: What it makes of the server's major version, in two digits.
     """
 
-    def __init__(self, port: int, *, forward: bool) -> None:
+    def __init__(self, port: int, *, forward: bool, version: bytes = b"") -> None:
         self._target = ("127.0.0.1", port)
         self._forward = forward
+        self._version = version
         self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -151,6 +158,8 @@ class Cutter:
                         while sink.recv(65536):
                             pass
                     break
+                if self._version and not from_client:
+                    data = re.sub(rb"(server_version\0)\d\d", rb"\g<1>" + self._version, data)
                 sink.sendall(data)
         self._end(source)
         self._end(sink)
@@ -204,3 +213,138 @@ def test_a_commit_that_never_arrived_is_told_as_not_applied(
     assert proxy.cut == 1
     assert not has(bare, "public.t")
     assert len(Runner(bare.dsn(), folder).up().applied) == 1
+
+
+def test_a_server_that_is_too_old_is_refused(bare: Database, write: Write) -> None:
+    proxy = Cutter(bare.server.port, forward=True, version=b"14")
+    try:
+        with pytest.raises(ConnectionFailed):
+            Runner(through(proxy, bare), write("select 1;")).status()
+    finally:
+        proxy.close()
+
+
+def test_a_server_that_is_read_only_is_told_as_that(empty: Database, write: Write) -> None:
+    with empty.connect() as conn:
+        conn.execute(f'alter database "{empty.name}" set default_transaction_read_only = on')
+    with pytest.raises(ConnectionFailed):
+        Runner(empty.dsn(), write("select 1;")).up()
+    with empty.connect() as conn:
+        conn.execute("set default_transaction_read_only = off")
+        conn.execute(f'alter database "{empty.name}" reset default_transaction_read_only')
+    Runner(empty.dsn(), write()).up()
+
+
+@pytest.fixture
+def pooler(bare: Database, tmp_path: Path) -> Iterator[Pgbouncer]:
+    if program() is None:
+        missing("pgbouncer")
+    tmp_path.chmod(0o755)
+    for folder in tmp_path.parents:
+        if folder.stat().st_uid == os.geteuid():
+            folder.chmod(folder.stat().st_mode | 0o001)
+    with pgbouncer(bare, tmp_path / "pooler") as started:
+        yield started
+
+
+CONCURRENTLY = "create index concurrently t_id on public.t (id);"
+
+
+def test_through_a_transaction_pooler_files_are_applied_and_nothing_stays_in_it(
+    bare: Database, write: Write, pooler: Pgbouncer
+) -> None:
+    folder = write(
+        "set search_path = public; create table t (id int); set my.own = 'x';"
+        "create temporary table scratch (); set role anon;",
+        "create table public.u (id int);",
+    )
+    dsn = pooler.dsn(TRANSACTION, "postgres")
+    with ThreadPoolExecutor(3) as pool:
+        runs = [pool.submit(Runner(dsn, folder).up) for _ in range(3)]
+        assert sum(len(run.result().applied) for run in runs) == 2
+    for _ in range(5):
+        with psycopg.connect(dsn, prepare_threshold=None) as conn:
+            left = conn.execute(
+                "select current_setting('my.own', true), current_user, "
+                "current_setting('search_path')"
+            ).fetchone()
+            assert left in ((None, "postgres", STANDARD), ("", "postgres", STANDARD))
+            locks = conn.execute("select 1 from pg_locks where locktype = 'advisory'").fetchall()
+            assert locks == []
+
+
+@pytest.mark.parametrize(("mode", "works"), [(TRANSACTION, False), (SESSION, True)])
+def test_a_file_without_a_transaction_needs_a_session(
+    bare: Database, write: Write, pooler: Pgbouncer, mode: str, works: bool
+) -> None:
+    folder = write("create table public.t (id int);", CONCURRENTLY)
+    runner = Runner(pooler.dsn(mode, "postgres"), folder)
+    if works:
+        assert len(runner.up().applied) == 2
+    else:
+        with pytest.raises(ConnectionFailed):
+            runner.up()
+        assert [row[1] for row in rows(bare)] == ["step1"]
+
+
+def test_who_holds_a_lock_is_named_and_readers_wait_no_longer_than_a_try(
+    bare: Database, write: Write
+) -> None:
+    folder = write("create table public.t (id int);")
+    Runner(bare.dsn(), folder).up()
+    write("alter table public.t add column n int;")
+    seen: list[Progress] = []
+    waits: list[float] = []
+    over = threading.Event()
+
+    def read() -> None:
+        with bare.connect() as conn:
+            while not over.is_set():
+                began = time.monotonic()
+                conn.execute("select count(*) from public.t")
+                waits.append(time.monotonic() - began)
+
+    with bare.connect() as holder, ThreadPoolExecutor(1) as pool:
+        pid = holder.info.backend_pid
+        holder.execute("begin; select 'a long report' from public.t")
+        reader = pool.submit(read)
+        try:
+            runner = Runner(bare.dsn(), folder, wait=2, lock_timeout=0.3, on_progress=seen.append)
+            with pytest.raises(LockContention) as caught:
+                runner.up()
+        finally:
+            over.set()
+        reader.result()
+    blockers = caught.value.blockers
+    assert [blocker.pid for blocker in blockers] == [pid]
+    assert "a long report" in str(blockers[0].query)
+    assert [each.blockers[0].pid for each in seen if each.what == "waiting"][:1] == [pid]
+    # It did wait, for a try at most: what else takes time on a busy machine is allowed for.
+    assert 0.1 < max(waits) < 1.5
+
+
+@pytest.mark.parametrize("mode", ["row exclusive", "access exclusive"])
+def test_who_works_on_the_history_is_not_waited_for_for_ever(
+    bare: Database, write: Write, mode: str
+) -> None:
+    folder = write("create table public.t (id int);")
+    Runner(bare.dsn(), folder).up()
+    write("select 1;")
+    with bare.connect() as other:
+        pid = other.info.backend_pid
+        other.execute(f"begin; lock table supabase_migrations.schema_migrations in {mode} mode")
+        with pytest.raises(LockContention) as caught:
+            Runner(bare.dsn(), folder, wait=0.1).up()
+    assert [blocker.pid for blocker in caught.value.blockers] == [pid]
+
+
+@pytest.mark.parametrize("runners", [2, 3])
+def test_what_others_apply_meanwhile_is_not_applied_again(
+    bare: Database, write: Write, runners: int
+) -> None:
+    folder = write(*(f"create table public.t{number} ();" for number in range(40)))
+    with ThreadPoolExecutor(runners) as pool:
+        runs = [pool.submit(Runner(bare.dsn(), folder).up) for _ in range(runners)]
+        counts = [len(run.result().applied) for run in runs]
+    assert sum(counts) == 40
+    assert len(rows(bare)) == 40

@@ -39,12 +39,12 @@ def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_is_not_utf8_is_refused(write: Write) -> None:
     file = read_folder(write(b"select '\xff';")).files[0]
     with pytest.raises(UsageError):
-        file.statements()
+        file.read()
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_statement(write: Write) -> None:
     file = read_folder(write(b"\xef\xbb\xbfselect 1;")).files[0]
-    assert [statement.text for statement in file.statements()] == ["select 1"]
+    assert [statement.text for statement in file.read().statements] == ["select 1"]
 
 
 def test_a_new_file_is_empty_and_named_by_the_time_in_utc(tmp_path: Path) -> None:

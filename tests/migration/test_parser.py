@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from postgast import PgQueryError
 
 from tillroll.migrate import UsageError
-from tillroll.migrate.parser import parse
+from tillroll.migrate.parser import consists_of, parse
 
 
 def texts(sql: str) -> list[str]:
@@ -76,3 +77,53 @@ def test_what_can_run_in_a_transaction_is_left_alone(sql: str) -> None:
 def test_what_is_no_sql_is_refused(sql: str) -> None:
     with pytest.raises(UsageError):
         parse(sql, "x.sql")
+
+
+@pytest.mark.parametrize(
+    ("text", "same"),
+    [
+        (" a b ;\n\n; c;", True),
+        ("\ufeffa b;c", True),
+        ("a b c", False),
+        ("a b;", False),
+        ("a b; c; d", False),
+        ("c; a b;", False),
+        ("a  b; c;", False),
+        ("a b; -- ;\nc", False),
+    ],
+)
+def test_a_text_is_known_by_its_pieces_without_parsing(text: str, same: bool) -> None:
+    assert consists_of(text, ["a b", "c"]) == same
+
+
+def test_no_pieces_are_the_pieces_of_nothing() -> None:
+    assert consists_of(" ;\n", [])
+    assert not consists_of("a", [])
+
+
+def test_comments_stand_wherever_postgres_lets_them() -> None:
+    inside = (
+        "select 1 not -- a;\n in (1) order by 1 nulls /* b; */ last",
+        "create table t (a timestamp with -- c;\n time zone)",
+        "select 'a;' -- dé;\n-- e;\n'b;', e'\\';' -- f;\n'\\'g;', 1 not /* h; */ in (2)",
+    )
+    assert texts(";".join(inside)) == list(inside)
+
+
+def test_an_error_has_its_place_in_the_text_as_it_is() -> None:
+    text = "\u00a0;select 1 not -- ü\n in (1);\n/* 🎉 */ selec 1;"
+    with pytest.raises(UsageError) as caught:
+        parse(text, "x.sql")
+    assert isinstance(caught.value.__cause__, PgQueryError)
+    assert caught.value.__cause__.cursorpos - 1 == text.index("selec 1")
+
+
+def test_blanks_that_only_the_cli_knows_are_none_inside_of_a_statement() -> None:
+    assert texts("\u00a0select 1\u2028;\ufeff\n-- a\nselect 2") == ["select 1", "-- a\nselect 2"]
+    with pytest.raises(UsageError):
+        parse("select\u00a01", "x.sql")
+
+
+def test_a_nul_is_refused() -> None:
+    with pytest.raises(UsageError):
+        parse("select 1;\0 drop table t;", "x.sql")

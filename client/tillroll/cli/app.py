@@ -14,6 +14,7 @@ from tillroll.cli import (
     books,
     demo,
     holds,
+    install,
     local,
     migrate,
     postings,
@@ -40,6 +41,7 @@ app.command()(local.down)
 app.command()(local.status)
 app.add_typer(races.app, name="races")
 app.add_typer(migrate.app, name="migrate")
+app.command("install")(install.install_)
 app.add_typer(books.book_app, name="book")
 app.add_typer(books.account_app, name="account")
 app.add_typer(rules.holder_app, name="holders")

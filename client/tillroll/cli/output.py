@@ -25,6 +25,7 @@ __all__ = [
     "USAGE",
     "Failure",
     "Json",
+    "as_text",
     "emit",
     "failures",
     "jsonable",
@@ -158,10 +159,14 @@ def jsonable(value: Any) -> Any:
     return value
 
 
+def as_text(value: Any) -> str:
+    """Return a value as one JSON document with a line's end."""
+    return json.dumps(jsonable(value), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+
+
 def write_json(value: Any) -> None:
     """Write one JSON document and a line's end to stdout."""
-    text = json.dumps(jsonable(value), ensure_ascii=False, indent=2, allow_nan=False)
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(as_text(value))
     sys.stdout.flush()
 
 

@@ -2,48 +2,32 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+
+import psycopg
 
 from tillroll.migrate import history
+from tillroll.migrate.compare import Difference, compare
 from tillroll.migrate.errors import GateFailed, MigrationFailed, UsageError
-from tillroll.migrate.facts import Fact, extract
+from tillroll.migrate.facts import extract
 from tillroll.migrate.files import draft_path, read_folder
 from tillroll.migrate.runner import Runner
-from tillroll.migrate.shadow import shadow
-from tillroll.migrate.sources import Sources, compile_files, load
+from tillroll.migrate.shadow import Shadow, shadow
+from tillroll.migrate.sources import SourceFile, Sources, compile_files, load
 
-__all__ = ["CheckResult", "Difference", "check", "compare", "new"]
-
-Side = Literal["only in sources", "only in migrations", "different"]
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One fact on which sources and migrations do not agree."""
-
-    side: Side
-    kind: str
-    identity: str
-    sources: str | None
-    migrations: str | None
-
-    def __str__(self) -> str:
-        head = f"{self.side}: {self.kind} {self.identity}"
-        if self.sources is None or self.migrations is None:
-            return head
-        changes = difflib.unified_diff(
-            self.migrations.splitlines(),
-            self.sources.splitlines(),
-            "migrations",
-            "sources",
-            lineterm="",
-        )
-        return "\n".join([head, *(f"    {line}" for line in changes)])
+__all__ = [
+    "CheckResult",
+    "NewFile",
+    "check",
+    "from_migrations",
+    "from_sources",
+    "new",
+    "reference_of",
+]
 
 
 @dataclass(frozen=True)
@@ -51,28 +35,43 @@ class CheckResult:
     """What a check found.
 
     Attributes:
+        equal: Whether sources and migrations make the same database; what is cosmetic may differ.
         facts: How many the sources' database has.
-        differences: Sorted; none where sources equal migrations.
+        differences: Sorted, cosmetic ones among them.
         ignored: .sql files among the migrations that are not named as migrations are.
     """
 
+    equal: bool
     facts: int
     differences: tuple[Difference, ...]
     ignored: tuple[str, ...] = ()
 
-    @property
-    def equal(self) -> bool:
-        """Whether sources and migrations make the same database."""
-        return not self.differences
+
+@dataclass(frozen=True)
+class NewFile:
+    """A migration's file that was made.
+
+    Attributes:
+        path: Where it stands.
+    """
+
+    path: str
 
 
-def check(sources: Sources, folder: Path, *, db_url: str | None = None) -> CheckResult:
+def check(
+    sources: Sources,
+    folder: Path,
+    *,
+    db_url: str | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> CheckResult:
     """Build one database from the sources, one from the migrations, and compare them.
 
     Args:
         sources: The desired state.
         folder: The migrations.
         db_url: A superuser's URL of a server to make the two databases on; else one is started.
+        tell: Told what is done now.
 
     Raises:
         UsageError: A folder or a file is not usable.
@@ -80,37 +79,53 @@ def check(sources: Sources, folder: Path, *, db_url: str | None = None) -> Check
         ConnectionFailed: There is no server.
     """
     files = sources.files()
-    reference = sorted({table for file in files for table in file.reference})
+    reference = reference_of(files)
     ignored = read_folder(folder).ignored
+    tell("starting a server" if db_url is None else "making two databases")
     with shadow(sources.platform, db_url) as server:
-        with server.database() as desired, history.connect(desired) as conn:
-            load(conn, files)
+        tell(f"loading {len(files)} source files")
+        with from_sources(server, files) as (conn, _):
             wanted = extract(conn, reference)
-        with server.database() as replayed:
-            try:
-                Runner(replayed, folder).up()
-            except MigrationFailed as error:
-                raise GateFailed(f"the migrations do not apply: {error}") from error
-            with history.connect(replayed) as conn:
-                made = extract(conn, reference)
-    return CheckResult(len(wanted), compare(wanted, made), ignored)
+        tell("applying the migrations")
+        with from_migrations(server, folder) as conn:
+            made = extract(conn, reference)
+    differences = compare(wanted, made)
+    equal = all(each.cosmetic for each in differences)
+    return CheckResult(equal, len(wanted), differences, ignored)
 
 
-def compare(sources: Sequence[Fact], migrations: Sequence[Fact]) -> tuple[Difference, ...]:
-    """Return the facts on which two databases differ, sorted by kind and identity."""
-    wanted = {(fact.kind, fact.identity): fact.definition for fact in sources}
-    made = {(fact.kind, fact.identity): fact.definition for fact in migrations}
-    differences = []
-    for key in sorted(wanted.keys() | made.keys()):
-        ours, theirs = wanted.get(key), made.get(key)
-        if ours != theirs:
-            side: Side = "different"
-            if theirs is None:
-                side = "only in sources"
-            elif ours is None:
-                side = "only in migrations"
-            differences.append(Difference(side, *key, ours, theirs))
-    return tuple(differences)
+def reference_of(files: Sequence[SourceFile]) -> tuple[str, ...]:
+    """Return the tables whose rows are part of the schema."""
+    return tuple(sorted({table for file in files for table in file.reference}))
+
+
+@contextmanager
+def from_sources(
+    server: Shadow, files: Sequence[SourceFile]
+) -> Iterator[tuple[psycopg.Connection, tuple[SourceFile, ...]]]:
+    """Make a database from sources; give a connection, and an order in which they load.
+
+    Raises:
+        GateFailed: There is none.
+    """
+    with server.database() as dsn, history.connect(dsn) as conn:
+        yield conn, load(conn, files)
+
+
+@contextmanager
+def from_migrations(server: Shadow, folder: Path) -> Iterator[psycopg.Connection]:
+    """Make a database by a folder's migrations; give a connection.
+
+    Raises:
+        GateFailed: They do not apply.
+    """
+    with server.database() as dsn:
+        try:
+            Runner(dsn, folder).up()
+        except MigrationFailed as error:
+            raise GateFailed(f"the migrations do not apply: {error}") from error
+        with history.connect(dsn) as conn:
+            yield conn
 
 
 def new(
@@ -141,12 +156,11 @@ def new(
         if folder.is_dir() and read_folder(folder).files:
             raise UsageError(
                 f"{folder} has migrations already, and only the first one can be compiled from "
-                "the sources as a whole: write the next by hand (`new` without --from-sources) "
-                "and let `check` prove it"
+                "the sources as a whole: `tillroll migrate generate SLUG` writes the next"
             )
         with shadow(sources.platform, db_url) as server:
-            with server.database() as dsn, history.connect(dsn) as conn:
-                order = load(conn, sources.files())
+            with from_sources(server, sources.files()) as (_, order):
+                pass
         text = compile_files(order, [sources.name_of(each) for each in sources.folders])
     folder.mkdir(parents=True, exist_ok=True)
     with path.open("x", encoding="utf-8", newline="\n") as file:

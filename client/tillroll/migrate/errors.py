@@ -14,6 +14,7 @@ __all__ = [
     "MigrateError",
     "MigrationFailed",
     "PartWay",
+    "Unfinished",
     "UsageError",
 ]
 
@@ -145,6 +146,29 @@ class PartWay(MigrationFailed):
         "The statements before it stay applied. Correct the cause (or this statement and what "
         "follows it), then run `tillroll migrate resume`."
     )
+
+
+class Unfinished(MigrateError):
+    """A file without a transaction was begun and is part-way.
+
+    Args:
+        version: Its version.
+        file: Its name.
+        why: What stopped it, where that has just happened.
+    """
+
+    exit_code = 8
+    code = "part_way"
+
+    def __init__(self, version: str, file: str, why: str = "an earlier run began it") -> None:
+        self.version = version
+        super().__init__(
+            f"{file} is part-way: {why}\n"
+            "Nothing else was applied. Run `tillroll migrate resume`, which goes on where it was."
+        )
+
+    def details(self) -> dict[str, object]:
+        return {"version": self.version}
 
 
 class HistoryDivergent(MigrateError):

@@ -2,19 +2,50 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tillroll.migrate.errors import UsageError
-from tillroll.migrate.parser import Statement, parse
+from tillroll.migrate.parser import Statement, concurrent, consists_of, meaning, parse
 
-__all__ = ["Folder", "MigrationFile", "draft_path", "read_folder", "read_sql"]
+__all__ = [
+    "Content",
+    "Folder",
+    "MigrationFile",
+    "draft_path",
+    "next_version",
+    "read_folder",
+    "read_sql",
+]
 
 _NAME = re.compile(r"([0-9]{14})_(.+)\.sql")
+_VERSION = "%Y%m%d%H%M%S"
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*")
-_UNTRANSACTED = re.compile(r"--\s*pg-delta:\s*transaction\s*=\s*false\s*$")
+_UNTRANSACTED = "-- pg-delta: transaction=false"  # the CLI takes no other spelling
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a file says.
+
+    Attributes:
+        statements: All of them, as the history stores them.
+        skipped: Indexes of a BEGIN that opens and a COMMIT that ends the file: they say what holds
+            anyway, and are not run.
+        transactional: Whether it runs as a whole or not at all; else statement by statement.
+        sha256: Of its bytes, as hexadecimal.
+        meaning: Of its tokens: layout and comments do not count.
+    """
+
+    statements: tuple[Statement, ...]
+    skipped: frozenset[int]
+    transactional: bool
+    sha256: str
+    meaning: str
 
 
 @dataclass(frozen=True)
@@ -25,33 +56,66 @@ class MigrationFile:
     name: str
     path: Path
 
+    def sha256(self) -> str:
+        """Return the hash of the file's bytes, as hexadecimal."""
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+
+    def consists_of(self, statements: Sequence[str]) -> bool:
+        """Whether it holds just these; told without parsing, as the CLI applies more than we do."""
+        text = self.path.read_bytes().decode("utf-8-sig", "replace")
+        return consists_of(text, statements)
+
     def statements(self) -> tuple[Statement, ...]:
+        """Cut the file, whether or not it can be applied.
+
+        Raises:
+            UsageError: It is no SQL.
+        """
+        return parse(read_sql(self.path), self.path.name)
+
+    def read(self) -> Content:
         """Parse the file.
 
         Raises:
-            UsageError: It is no SQL, or cannot run in the one transaction that a file gets.
+            UsageError: It is no SQL, or holds what no file can: the end of a transaction, COPY with
+                the client, an index without a name that is built concurrently.
         """
         text = read_sql(self.path)
         where = self.path.name
-        if _UNTRANSACTED.match(text.split("\n", 1)[0].rstrip()):
-            raise UsageError(
-                f"{where}: its first line asks for no transaction, which this version does not "
-                "run; nothing was applied. Apply it with `supabase db push`."
-            )
         statements = parse(text, where)
+        skipped = _wrapping(statements)
         for number, statement in enumerate(statements, 1):
-            if statement.alone:
-                raise UsageError(
-                    f"{where}: statement {number} ({statement.alone}) cannot run in a "
-                    "transaction, and this version runs each file in one; nothing was applied. "
-                    "Put it into a file of its own and apply that with `supabase db push`."
-                )
-            if statement.mark:
+            if statement.mark and number - 1 not in skipped:
                 raise UsageError(
                     f"{where}: statement {number} begins or ends a transaction, but a file is "
                     "one transaction as a whole; nothing was applied. Remove that statement."
                 )
-        return statements
+            if statement.needs_client:
+                raise UsageError(
+                    f"{where}: statement {number} is COPY from or to the client, which sends no "
+                    "data here; nothing was applied. Use INSERT."
+                )
+            about = concurrent(statement)
+            if about and about.action == "create" and not about.name:
+                raise UsageError(
+                    f"{where}: statement {number} builds an index without a name, which could not "
+                    "be found again after a failure; nothing was applied. Give it one."
+                )
+        alone = next((each.alone for each in statements if each.alone), None)
+        if alone and skipped:
+            raise UsageError(
+                f"{where}: {alone} cannot run between BEGIN and COMMIT; nothing was applied. "
+                "Remove those two."
+            )
+        return Content(
+            statements,
+            skipped,
+            # BEGIN and COMMIT mean what they say, also below the directive.
+            alone is None
+            and (bool(skipped) or text.split("\n", 1)[0].removesuffix("\r") != _UNTRANSACTED),
+            self.sha256(),
+            meaning(statement.text for statement in statements),
+        )
 
 
 @dataclass(frozen=True)
@@ -120,18 +184,31 @@ def draft_path(folder: Path, slug: str, now: datetime | None = None) -> Path:
         raise UsageError(
             f"{slug!r} is no name for a migration: use lower case letters, digits, _ and -"
         )
-    moment = (now or datetime.now(UTC)).replace(microsecond=0)
     files = read_folder(folder).files if folder.is_dir() else ()
-    newest = files[-1].version if files else ""
-    version = moment.strftime("%Y%m%d%H%M%S")
-    if newest and version <= newest:
-        version = _second_after(newest)
+    version = next_version(files[-1].version if files else "", now)
     return folder / f"{version}_{slug}.sql"
 
 
-def _second_after(version: str) -> str:
+def next_version(newest: str, now: datetime | None = None) -> str:
+    """Return now in UTC as a version, or a second after the newest one.
+
+    Raises:
+        UsageError: There is none of fourteen digits.
+    """
+    version = (now or datetime.now(UTC)).strftime(_VERSION)
+    if version > newest:
+        return version
     try:
-        last = datetime.strptime(version, "%Y%m%d%H%M%S")
-    except ValueError:  # fourteen digits that are no date
-        return f"{int(version) + 1:014d}"
-    return (last + timedelta(seconds=1)).strftime("%Y%m%d%H%M%S")
+        return (datetime.strptime(newest, _VERSION) + timedelta(seconds=1)).strftime(_VERSION)
+    except (ValueError, OverflowError):  # fourteen digits that are no date, or the last one
+        version = str(int(newest) + 1)
+    if len(version) > 14:
+        raise UsageError(f"there is no version after {newest}: give that file an earlier one")
+    return version
+
+
+def _wrapping(statements: Sequence[Statement]) -> frozenset[int]:
+    """Return where BEGIN and COMMIT stand that wrap a file as a whole."""
+    code = [index for index, each in enumerate(statements) if not each.empty]
+    marks = [statements[code[end]].mark for end in (0, -1)] if len(code) > 1 else []
+    return frozenset((code[0], code[-1])) if marks == ["begin", "commit"] else frozenset()

@@ -6,19 +6,46 @@ import contextlib
 import os
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from ipaddress import ip_address
+from typing import NamedTuple
 
 import psycopg
 from psycopg import errors as pg
 from psycopg.conninfo import conninfo_to_dict
 
-from tillroll.migrate.errors import ConnectionFailed, LockContention, UsageError
+from tillroll.migrate.blockers import who_holds
+from tillroll.migrate.errors import Blocker, ConnectionFailed, LockContention, UsageError
 
-__all__ = ["Deadline", "access", "connect", "ensure", "is_loopback", "lock", "read", "record"]
+__all__ = [
+    "MADE_BY_ANOTHER",
+    "MARK",
+    "TABLE",
+    "Deadline",
+    "Mark",
+    "access",
+    "columns",
+    "connect",
+    "ensure",
+    "has_table",
+    "is_loopback",
+    "is_lost",
+    "lock",
+    "make",
+    "mark",
+    "read",
+    "reading",
+    "record",
+    "remove",
+    "rename",
+]
 
+TABLE = "supabase_migrations.schema_migrations"
 _POOLER_PORT = "6543"
-_MADE_BY_ANOTHER = (
+_OLDEST = 15
+_DISCONNECTED = {"57P01", "57P02", "57P03", "25P03", "25P04"}
+MADE_BY_ANOTHER = (
     pg.UniqueViolation,
     pg.DuplicateSchema,
     pg.DuplicateTable,
@@ -35,13 +62,72 @@ _CREATE = """
     alter table supabase_migrations.schema_migrations add column if not exists statements text[];
     alter table supabase_migrations.schema_migrations add column if not exists name text;
 """
+# What the runner knows beyond that. A missing table or row is legal: the CLI was here alone.
+#
+# runner_file   a file that this runner applied or took over; `digest` ties the row to the
+#               history's: once another tool has written that one anew, this one no longer counts.
+# runner_step   the journal of a file without a transaction, until it is done.
+# runner_lease  who works on such a file: it counts until it expires or its session has ended.
+_CREATE_OURS = """
+    create table if not exists supabase_migrations.runner_file (
+        version text primary key,
+        name text not null,
+        origin text not null,
+        sha256 text not null,
+        meaning text not null,
+        digest text not null,
+        statements integer not null,
+        seconds double precision,
+        tool text not null,
+        applied_by text not null default current_user,
+        applied_at timestamptz not null default pg_catalog.now(),
+        facts_before text,
+        facts_after text
+    );
+    create table if not exists supabase_migrations.runner_step (
+        version text,
+        step integer,
+        meaning text not null,
+        done boolean not null,
+        found oid,
+        pid integer not null,
+        session_start timestamptz,
+        began_at timestamptz not null default pg_catalog.clock_timestamp(),
+        primary key (version, step)
+    );
+    create table if not exists supabase_migrations.runner_lease (
+        id boolean primary key default true check (id),
+        holder uuid not null,
+        version text not null,
+        pid integer not null,
+        session_start timestamptz,
+        expires_at timestamptz not null
+    );
+"""
 _READY = """
     select count(*) = 3
+        and pg_catalog.to_regclass('supabase_migrations.runner_file') is not null
+        and pg_catalog.to_regclass('supabase_migrations.runner_step') is not null
+        and pg_catalog.to_regclass('supabase_migrations.runner_lease') is not null
     from pg_catalog.pg_attribute as a
     where a.attrelid = pg_catalog.to_regclass('supabase_migrations.schema_migrations')
         and not a.attisdropped
         and a.attname in ('version', 'statements', 'name')
 """
+
+
+# Two histories with one mark hold the same versions, as far as 64 bits of hash can tell.
+MARK = """
+    select count(*) as size, coalesce(sum(pg_catalog.hashtextextended(h.version, 0)), 0) as total
+    from supabase_migrations.schema_migrations as h
+"""
+
+
+class Mark(NamedTuple):
+    """What a history holds, short: how many versions, and the sum of their hashes."""
+
+    size: int
+    total: Decimal
 
 
 class Deadline:
@@ -55,18 +141,26 @@ class Deadline:
         self._end = time.monotonic() + seconds
         self._pause = 0.02
 
-    def wait(self, error: Exception, what: str) -> None:
+    def wait(
+        self, error: object, what: str, blockers: Callable[[], Sequence[Blocker]] = tuple
+    ) -> None:
         """Sleep a little more than the time before.
 
+        Args:
+            error: Why there is something to wait for.
+            what: Does not go on.
+            blockers: Asked for who stands in the way, once the deadline has passed.
+
         Raises:
-            LockContention: The deadline has passed.
+            LockContention: It has.
         """
         if time.monotonic() >= self._end:
             raise LockContention(
                 f"{what}: {str(error).strip()}\n"
-                "Nothing of it was applied. See who holds the lock (pg_stat_activity, pg_locks) "
-                "and run `up` again, or wait longer with --wait."
-            ) from error
+                "Nothing of it was applied. Run `up` again when the lock is free, or wait longer "
+                "with --wait.",
+                blockers(),
+            )
         time.sleep(self._pause * random.uniform(0.5, 1.5))
         self._pause = min(self._pause * 1.6, 1.0)
 
@@ -76,7 +170,8 @@ def connect(dsn: str) -> psycopg.Connection:
 
     Raises:
         UsageError: The URL is malformed.
-        ConnectionFailed: There is no answer, or it is a transaction pooler's port.
+        ConnectionFailed: There is no answer, it is a transaction pooler's port, or the server is
+            older than 15.
     """
     if _POOLER_PORT in str(_parts(dsn).get("port") or os.environ.get("PGPORT", "")).split(","):
         raise ConnectionFailed(
@@ -84,7 +179,7 @@ def connect(dsn: str) -> psycopg.Connection:
             "use the direct connection or the session pooler (port 5432)"
         )
     try:
-        return psycopg.connect(
+        conn = psycopg.connect(
             dsn,
             autocommit=True,
             prepare_threshold=None,
@@ -93,6 +188,21 @@ def connect(dsn: str) -> psycopg.Connection:
         )
     except psycopg.OperationalError as error:
         raise ConnectionFailed(f"cannot connect: {str(error).strip()}") from error
+    version = conn.info.server_version // 10000
+    if version < _OLDEST:
+        conn.close()
+        raise ConnectionFailed(
+            f"this server is Postgres {version}, and the oldest that is supported is {_OLDEST}: "
+            "upgrade it first"
+        )
+    return conn
+
+
+def is_lost(error: psycopg.Error) -> bool:
+    """Whether an error means that the connection, and not the statement, has failed."""
+    if error.sqlstate is None:
+        return isinstance(error, psycopg.OperationalError)
+    return error.sqlstate.startswith("08") or error.sqlstate in _DISCONNECTED
 
 
 def is_loopback(dsn: str) -> bool:
@@ -112,29 +222,59 @@ def is_loopback(dsn: str) -> bool:
 
 
 def ensure(conn: psycopg.Connection, deadline: Deadline) -> None:
-    """Make the history where it is missing; any number of runners may do so at once.
+    """Make the history and our tables where they are missing; any number may do so at once.
 
     Raises:
         LockContention: Others were in the way until the deadline.
     """
-    while not _value(conn, _READY):
+    while True:
         try:
             with conn.transaction():
-                conn.execute("set local lock_timeout = '2s'")
-                conn.execute(_CREATE)
-        except _MADE_BY_ANOTHER as error:
+                make(conn)
+            return
+        except MADE_BY_ANOTHER as error:
             deadline.wait(error, "the history table could not be made")
+
+
+def make(conn: psycopg.Connection) -> None:
+    """Make what is missing of it, in this transaction.
+
+    Raises:
+        psycopg.Error: One of MADE_BY_ANOTHER where somebody else does so just now.
+    """
+    if not _value(conn, _READY):
+        conn.execute("set local lock_timeout = '2s'")
+        conn.execute(_CREATE + _CREATE_OURS)
+
+
+def columns(conn: psycopg.Connection) -> frozenset[str]:
+    """Return the history's columns; none where there is no history yet."""
+    rows = conn.execute(
+        "select a.attname from pg_catalog.pg_attribute as a where a.attnum > 0 and "
+        "not a.attisdropped and a.attrelid = "
+        "pg_catalog.to_regclass('supabase_migrations.schema_migrations')"
+    ).fetchall()
+    return frozenset(row[0] for row in rows)
+
+
+def has_table(conn: psycopg.Connection, name: str) -> bool:
+    """Whether a table of our own is there."""
+    return _value(conn, f"select pg_catalog.to_regclass('supabase_migrations.{name}')") is not None
 
 
 def read(conn: psycopg.Connection) -> frozenset[str]:
     """Return the applied versions; none where there is no history yet."""
-    if (
-        _value(conn, "select pg_catalog.to_regclass('supabase_migrations.schema_migrations')")
-        is None
-    ):
+    if not columns(conn):
         return frozenset()
     rows = conn.execute("select version from supabase_migrations.schema_migrations").fetchall()
     return frozenset(row[0] for row in rows)
+
+
+def mark(conn: psycopg.Connection) -> Mark:
+    """Return the mark of a history that is there."""
+    row = conn.execute(MARK).fetchone()
+    assert row is not None
+    return Mark(*row)
 
 
 def lock(conn: psycopg.Connection) -> None:
@@ -160,16 +300,38 @@ def record(conn: psycopg.Connection, version: str, name: str, statements: Sequen
     )
 
 
+def remove(conn: psycopg.Connection, version: str) -> None:
+    """Take a version out of the history, and what we know of it."""
+    for table in ("schema_migrations", "runner_file"):
+        conn.execute(f"delete from supabase_migrations.{table} where version = %s", (version,))
+
+
+def rename(conn: psycopg.Connection, version: str, to: str, name: str) -> None:
+    """Give a row of the history another version and name."""
+    conn.execute(
+        "update supabase_migrations.schema_migrations set version = %s, name = %s "
+        "where version = %s",
+        (to, name, version),
+    )
+    if to != version:  # what is known of it was tied to the version
+        conn.execute("delete from supabase_migrations.runner_file where version = %s", (version,))
+
+
 @contextlib.contextmanager
 def access() -> Iterator[None]:
     """Around work on the history: tell a missing right or a lost server as what it is.
 
     Raises:
         UsageError: The role may not make, read or lock the history.
-        ConnectionFailed: The connection was lost.
+        ConnectionFailed: The connection was lost, or the server is read-only.
     """
     try:
         yield
+    except pg.ReadOnlySqlTransaction as error:
+        raise ConnectionFailed(
+            "this server is read-only (a replica, or default_transaction_read_only): connect to "
+            "the one that can be written to"
+        ) from error
     except pg.InsufficientPrivilege as error:
         raise UsageError(
             f"the history of migrations is closed to this role: {str(error).strip()}\n"
@@ -179,6 +341,26 @@ def access() -> Iterator[None]:
         if isinstance(error, pg.LockNotAvailable):
             raise
         raise ConnectionFailed(f"the connection was lost: {str(error).strip()}") from error
+
+
+@contextlib.contextmanager
+def reading(conn: psycopg.Connection, wait: float) -> Iterator[None]:
+    """Around a look at the history: who waits for a lock on it waits for so many seconds only.
+
+    Raises:
+        LockContention: Somebody has locked it against readers for that long.
+        UsageError: The role may not read it.
+        ConnectionFailed: The connection was lost.
+    """
+    try:
+        with access(), conn.transaction():
+            milliseconds = str(max(1, round(wait * 1000)))
+            conn.execute("select pg_catalog.set_config('lock_timeout', %s, true)", (milliseconds,))
+            yield
+    except pg.LockNotAvailable as error:
+        raise LockContention(
+            f"the history is locked against readers: {str(error).strip()}", who_holds(conn, TABLE)
+        ) from error
 
 
 def _parts(dsn: str) -> dict[str, object]:

@@ -1,71 +1,26 @@
-"""Apply a folder's migrations, each exactly once, each as a whole."""
+"""Apply a folder's migrations, each exactly once."""
 
 from __future__ import annotations
 
-import random
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+import contextlib
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Literal
 
 import psycopg
-from psycopg import errors as pg
 
-from tillroll.migrate import history
-from tillroll.migrate.errors import ConnectionFailed, HistoryDivergent, MigrationFailed
-from tillroll.migrate.files import Folder, MigrationFile, read_folder
-from tillroll.migrate.history import Deadline
-from tillroll.migrate.parser import Statement, position
+from tillroll.migrate import history, journal
+from tillroll.migrate.apply import Limits, Moved, Session
+from tillroll.migrate.errors import HistoryDivergent, MigrateError, UsageError
+from tillroll.migrate.facts import extract, fingerprint
+from tillroll.migrate.files import Content, Folder, MigrationFile, read_folder
+from tillroll.migrate.history import Deadline, Mark
+from tillroll.migrate.status import Binding, Status, bind, forward, read_status
+from tillroll.migrate.stepwise import Stepwise
+from tillroll.migrate.watch import OnProgress, Watch
 
-__all__ = ["AppliedFile", "FileStatus", "Runner", "Status", "UpResult"]
-
-State = Literal["applied", "pending", "out_of_order"]
-_DISCONNECTED = {"57P01", "57P02", "57P03", "25P03", "25P04"}
-_PASSING = (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure)
-
-
-@dataclass(frozen=True)
-class FileStatus:
-    """A file and where it stands; `out_of_order` is pending below the newest applied version."""
-
-    version: str
-    name: str
-    state: State
-
-
-@dataclass(frozen=True)
-class Status:
-    """A folder against a database.
-
-    Attributes:
-        files: By version.
-        remote_only: Versions in the database's history that have no file.
-        ignored: .sql files that are not named `<14 digits>_<name>.sql`.
-    """
-
-    files: tuple[FileStatus, ...]
-    remote_only: tuple[str, ...]
-    ignored: tuple[str, ...]
-
-    @property
-    def pending(self) -> tuple[FileStatus, ...]:
-        """Every file that is not applied, out of order or not."""
-        return tuple(file for file in self.files if file.state != "applied")
-
-    @property
-    def out_of_order(self) -> tuple[FileStatus, ...]:
-        """Files that are not applied while a later version is."""
-        return tuple(file for file in self.files if file.state == "out_of_order")
-
-    @property
-    def divergent(self) -> bool:
-        """Whether `up` would refuse."""
-        return bool(self.remote_only or self.out_of_order)
-
-    def as_dict(self) -> dict[str, object]:
-        """The status as data, for `--json`."""
-        return {**asdict(self), "divergent": self.divergent, "pending": len(self.pending)}
+__all__ = ["AppliedFile", "Runner", "UpResult"]
 
 
 @dataclass(frozen=True)
@@ -85,7 +40,7 @@ class AppliedFile:
 
 @dataclass(frozen=True)
 class UpResult:
-    """What `up` did.
+    """What `up` or `resume` did.
 
     Attributes:
         applied: In order; files that another runner applied meanwhile are not in it.
@@ -106,16 +61,24 @@ class Runner:
         dsn: A connection URL of the role that shall own the objects.
         folder: Holds `<14 digits>_<name>.sql`.
         wait: Seconds that one file may be retried while others hold locks.
-        lock_timeout: Seconds that one statement may wait in the server before it gives way.
+        lock_timeout: Seconds that one statement may wait in the server before it gives way; who
+            comes after it is held up for as long, at most.
+        on_progress: Told of what begins, waits or takes its time, also from another thread.
     """
 
     def __init__(
-        self, dsn: str, folder: str | Path, *, wait: float = 60, lock_timeout: float = 3
+        self,
+        dsn: str,
+        folder: str | Path,
+        *,
+        wait: float = 60,
+        lock_timeout: float = 0.5,
+        on_progress: OnProgress | None = None,
     ) -> None:
         self._dsn = dsn
         self._folder = Path(folder)
-        self._wait = wait
-        self._lock_timeout = lock_timeout
+        self._limits = Limits(wait, lock_timeout)
+        self._on_progress = on_progress
 
     def status(self) -> Status:
         """Compare folder and history; changes nothing.
@@ -125,136 +88,149 @@ class Runner:
             ConnectionFailed: The database cannot be reached.
         """
         folder = read_folder(self._folder)
-        with history.connect(self._dsn) as conn, history.access():
-            return _status(folder, history.read(conn))
+        with history.connect(self._dsn) as conn, history.reading(conn, self._limits.wait):
+            return read_status(conn, folder)
 
-    def up(self, on_file: Callable[[AppliedFile], None] | None = None) -> UpResult:
+    def up(
+        self,
+        on_file: Callable[[AppliedFile], None] | None = None,
+        *,
+        out_of_order: Collection[str] = (),
+        plan: Binding | None = None,
+    ) -> UpResult:
         """Apply what is pending, in order.
 
         Args:
             on_file: Told of each file once it is committed.
+            out_of_order: Versions that may be applied although a newer one is: `commute.prove`
+                says for which that is safe.
+            plan: Apply what was planned; where history or files are others now, nothing is done.
 
         Raises:
-            UsageError: A pending file is not usable; nothing was applied.
-            ConnectionFailed: The database cannot be reached, or was lost.
-            HistoryDivergent: The history holds versions without a file, or newer ones than a
-                pending file; nothing was applied.
+            UsageError: A pending file is not usable, or the role may not; nothing was applied.
+            ConnectionFailed: The database cannot be reached or used, or was lost.
+            HistoryDivergent: The history holds versions without a file, newer ones than a pending
+                file, or a file that was edited since; or the plan is another. Nothing was applied.
             LockContention: Others held a lock for `wait` seconds; the file was not applied.
             MigrationFailed: A statement failed; its file was rolled back, those before it stay.
+            PartWay: A statement of a file without a transaction failed; `resume` goes on there.
+            Unfinished: An earlier run left such a file part-way.
         """
         folder = read_folder(self._folder)
-        superuser = False
         with history.connect(self._dsn) as conn:
+            with history.reading(conn, self._limits.wait):
+                status = read_status(conn, folder)
+            todo = forward(folder, status, out_of_order)
+            if plan is not None and bind(status, todo) != plan:
+                raise HistoryDivergent(
+                    "history or files are not what they were when this was planned; nothing was "
+                    "applied. Plan again."
+                )
+            contents = {file.version: file.read() for file in todo}
+            if not todo:
+                return UpResult((), folder.ignored)
             with history.access():
-                pending = _forward(folder, history.read(conn))
-            parsed = [(file, file.statements()) for file in pending]
-            if parsed:
-                with history.access():
-                    superuser = _is_superuser(conn)
-                    history.ensure(conn, Deadline(self._wait))
-        applied = []
-        for file, statements in parsed:
-            done = self._apply(folder, file, statements)
-            if done is not None:
+                superuser = _is_superuser(conn)
+                history.ensure(conn, Deadline(self._limits.wait))
+        look = partial(self._look, folder, out_of_order)
+        applied: list[AppliedFile] = []
+        with self._sealed(applied), Watch(self._dsn, self._on_progress) as watch:
+            for done in self._apply_all(look, contents, watch):
                 applied.append(done)
                 if on_file is not None:
                     on_file(done)
         return UpResult(tuple(applied), folder.ignored, superuser)
 
-    def _apply(
-        self, folder: Folder, file: MigrationFile, statements: Sequence[Statement]
-    ) -> AppliedFile | None:
-        deadline = Deadline(self._wait)
-        while True:
-            begin = time.monotonic()
-            committing = False
-            try:
-                with history.connect(self._dsn) as conn:
-                    # A default of repeatable read would read the history as it was before the lock.
-                    conn.execute("begin isolation level read committed read write")
-                    if not self._open(conn, folder, file):
-                        conn.execute("rollback")
-                        return None
-                    for number, statement in enumerate(statements, 1):
-                        _run(conn, file, number, statement)
-                    history.record(conn, file.version, file.name, [s.text for s in statements])
-                    committing = True
-                    conn.execute("commit")
-            except _PASSING as error:
-                deadline.wait(error, f"{file.path.name} met a lock")
-                continue
-            except psycopg.Error as error:
-                if not _is_lost(error):
-                    raise _failed(file, 0, None, error) from error
-                if not (committing and self._is_applied(file)):
-                    raise ConnectionFailed(
-                        f"{file.path.name}: the connection was lost: {str(error).strip()}\n"
-                        "Nothing of this file was applied. Run `up` again."
-                    ) from error
-            seconds = time.monotonic() - begin
-            return AppliedFile(file.version, file.name, len(statements), seconds)
+    def resume(self, on_file: Callable[[AppliedFile], None] | None = None) -> UpResult:
+        """Go on with the file that is part-way; what is pending beside it is left to `up`.
 
-    def _open(self, conn: psycopg.Connection, folder: Folder, file: MigrationFile) -> bool:
-        """Take the lock and read the history again; return whether the file is still to do."""
-        milliseconds = str(round(self._lock_timeout * 1000))
-        conn.execute("select pg_catalog.set_config('lock_timeout', %s, true)", (milliseconds,))
-        with history.access():
-            history.lock(conn)
-        return file in _forward(folder, history.read(conn))
+        An index that a failed or killed CREATE INDEX CONCURRENTLY has left is dropped first.
 
-    def _is_applied(self, file: MigrationFile) -> bool:
-        """Read what became of a commit without an answer.
-
-        The lost transaction holds the lock as long as it lives: once we have it, the row is final.
+        Raises:
+            UsageError: Its file is missing or not usable.
+            HistoryDivergent: What has run of it was edited since.
+            PartWay: A statement failed again.
+            LockContention: Another runner is at work, or what it began still runs.
+            ConnectionFailed: The database cannot be reached or used, or was lost.
         """
-        end = time.monotonic() + self._wait
-        while True:
-            try:
-                with history.connect(self._dsn) as conn:
-                    conn.execute("begin")
-                    history.lock(conn)
-                    return file.version in history.read(conn)
-            except (ConnectionFailed, psycopg.OperationalError) as error:
-                if time.monotonic() >= end:
-                    raise ConnectionFailed(
-                        f"{file.path.name}: no answer to COMMIT, and none since: {error}\n"
-                        "Whether this file was applied is not known: see "
-                        "`tillroll migrate status`, then run `up` again."
-                    ) from error
-                time.sleep(0.2 * random.uniform(0.5, 1.5))
+        folder = read_folder(self._folder)
+        with history.connect(self._dsn) as conn, history.reading(conn, self._limits.wait):
+            begun = journal.unfinished(conn).keys() - history.read(conn)
+        if not begun:
+            return UpResult((), folder.ignored)
+        file = next((each for each in folder.files if each.version == min(begun)), None)
+        if file is None:
+            raise UsageError(
+                f"version {min(begun)} is part-way, and there is no file of it in {self._folder}: "
+                "get that file, or see `tillroll migrate repair --help`"
+            )
+        content = file.read()
+        applied: list[AppliedFile] = []
+        with self._sealed(applied), Watch(self._dsn, self._on_progress) as watch:
+            watch.begin(file.path.name)
+            with contextlib.suppress(Moved):
+                seconds = Stepwise(self._dsn, self._limits, watch).apply(file, content, resume=True)
+                applied.append(_applied(file, content, seconds))
+                if on_file is not None:
+                    on_file(applied[-1])
+        return UpResult(tuple(applied), folder.ignored)
+
+    def _apply_all(
+        self,
+        look: Callable[[], tuple[Mark, str, tuple[MigrationFile, ...]]],
+        contents: dict[str, Content],
+        watch: Watch,
+    ) -> Iterator[AppliedFile]:
+        facts: str | None
+        mark, facts, todo = look()
+        with contextlib.closing(Session(self._dsn, self._limits, watch)) as session:
+            while todo:
+                file, content = todo[0], contents[todo[0].version]
+                watch.begin(file.path.name)
+                try:
+                    if content.transactional:
+                        seconds, mark = session.apply(file, content, mark, facts)
+                        todo, facts = todo[1:], None
+                        yield _applied(file, content, seconds)
+                        continue
+                    stepwise = Stepwise(self._dsn, self._limits, watch)
+                    yield _applied(file, content, stepwise.apply(file, content, facts=facts))
+                except Moved:
+                    pass
+                mark, facts, todo = look()
+
+    def _look(
+        self, folder: Folder, out_of_order: Collection[str]
+    ) -> tuple[Mark, str, tuple[MigrationFile, ...]]:
+        """Return the history's mark, the catalog's fingerprint and, read after it, what is pending.
+
+        In this order: what is applied by others after the mark is seen when the lock is taken.
+        """
+        with history.connect(self._dsn) as conn:
+            with history.reading(conn, self._limits.wait):
+                mark = history.mark(conn)
+                todo = forward(folder, read_status(conn, folder), out_of_order)
+            return mark, _fingerprint(conn), todo
+
+    @contextlib.contextmanager
+    def _sealed(self, applied: list[AppliedFile]) -> Iterator[None]:
+        """Write down the catalog's fingerprint after the last file, however the run ends."""
+        try:
+            yield
+        finally:
+            if applied:
+                with contextlib.suppress(MigrateError, psycopg.Error):  # it is only of use, no duty
+                    with history.connect(self._dsn) as conn:
+                        journal.seal(conn, applied[-1].version, _fingerprint(conn))
 
 
-def _status(folder: Folder, versions: frozenset[str]) -> Status:
-    newest = max(versions, default="")
-    known = {file.version for file in folder.files}
-    states: list[FileStatus] = []
-    for file in folder.files:
-        state: State = "pending"
-        if file.version in versions:
-            state = "applied"
-        elif file.version < newest:
-            state = "out_of_order"
-        states.append(FileStatus(file.version, file.name, state))
-    return Status(tuple(states), tuple(sorted(versions - known)), folder.ignored)
+def _applied(file: MigrationFile, content: Content, seconds: float) -> AppliedFile:
+    return AppliedFile(file.version, file.name, len(content.statements), seconds)
 
 
-def _forward(folder: Folder, versions: frozenset[str]) -> list[MigrationFile]:
-    """Return what is pending, or refuse a history that the folder does not continue."""
-    status = _status(folder, versions)
-    if status.remote_only:
-        raise HistoryDivergent(
-            f"applied in the database, but not in this folder: {', '.join(status.remote_only)}\n"
-            "Nothing was applied. Get those files (another branch? `git pull`), or look at "
-            "`tillroll migrate status`."
-        )
-    if status.out_of_order:
-        late = ", ".join(f"{file.version}_{file.name}" for file in status.out_of_order)
-        raise HistoryDivergent(
-            f"older than the newest applied version ({max(versions)}): {late}\n"
-            "Nothing was applied: files run in the order of their versions. If they were never "
-            "applied anywhere, rename them to a later version."
-        )
-    return [file for file in folder.files if file.version not in versions]
+def _fingerprint(conn: psycopg.Connection) -> str:
+    with conn.transaction(force_rollback=True):  # what it sets must not stay in a pooler's session
+        return fingerprint(extract(conn))
 
 
 def _is_superuser(conn: psycopg.Connection) -> bool:
@@ -262,45 +238,3 @@ def _is_superuser(conn: psycopg.Connection) -> bool:
         "select r.rolsuper from pg_catalog.pg_roles as r where r.rolname = current_user"
     ).fetchone()
     return bool(row and row[0])
-
-
-def _run(conn: psycopg.Connection, file: MigrationFile, number: int, statement: Statement) -> None:
-    if statement.empty:
-        return
-    try:
-        conn.execute(statement.text)
-    except psycopg.Error as error:
-        if isinstance(error, _PASSING) or _is_lost(error):
-            raise
-        raise _failed(file, number, statement, error) from error
-
-
-def _is_lost(error: psycopg.Error) -> bool:
-    if error.sqlstate is None:
-        return isinstance(error, psycopg.OperationalError)
-    return error.sqlstate.startswith("08") or error.sqlstate in _DISCONNECTED
-
-
-def _failed(
-    file: MigrationFile, number: int, statement: Statement | None, error: psycopg.Error
-) -> MigrationFailed:
-    line = column = 1
-    if statement is not None:
-        offset = int(error.diag.statement_position or statement.code + 1) - 1
-        line, column = position(statement.text, offset)
-        if line == 1:
-            column += statement.column - 1
-        line += statement.line - 1
-    said = (
-        error.diag.message_primary or str(error),
-        error.diag.message_detail,
-        error.diag.context,
-    )
-    return MigrationFailed(
-        file.path.name,
-        number if statement else None,
-        line,
-        column,
-        error.sqlstate or "none",
-        "\n".join(part for part in said if part),
-    )

@@ -13,7 +13,7 @@ from tillroll.migrate.errors import GateFailed, UsageError
 from tillroll.migrate.files import read_sql
 from tillroll.migrate.parser import parse, position
 
-__all__ = ["SourceFile", "Sources", "compile_files", "find_root", "load"]
+__all__ = ["SourceFile", "Sources", "compile_files", "find_root", "load", "verbatim"]
 
 _REFERENCE = re.compile(r"--\s*reference rows:\s*(\S.*?)\s*")
 _HEADER = """\
@@ -126,16 +126,19 @@ def load(conn: psycopg.Connection, files: Sequence[SourceFile]) -> tuple[SourceF
 def compile_files(order: Sequence[SourceFile], folders: Sequence[str]) -> str:
     """Return one migration with the files' text, verbatim, in order."""
     parts = [_HEADER.format(folders=" and ".join(folders))]
-    for file in order:
-        text = file.text.strip("\n")
-        statements = parse(file.text, file.name)
-        if not statements:
-            continue
-        last = statements[-1]
-        ended = last.empty or ";" in file.text[last.offset + len(last.text) :]
-        parts.append(f"-- {file.name}\n\n{text}\n" + ("" if ended else ";\n"))
+    parts += [part for part in map(verbatim, order) if part]
     parts.append("notify pgrst, 'reload schema';\n")
     return "\n".join(parts)
+
+
+def verbatim(file: SourceFile) -> str:
+    """Return a file as a part of a migration, under its name; nothing where it says nothing."""
+    statements = parse(file.text, file.name)
+    if not statements:
+        return ""
+    text, last = file.text.strip("\n"), statements[-1]
+    ended = last.empty or ";" in file.text[last.offset + len(last.text) :]
+    return f"-- {file.name}\n\n{text}\n" + ("" if ended else ";\n")
 
 
 def _explain(file: SourceFile, error: psycopg.Error) -> str:

@@ -2,11 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import typer
 
-from tillroll.cli.migrate import applying, writing
+from tillroll.cli.migrate import (
+    applying,
+    contract,
+    lint,
+    matrix,
+    planning,
+    rehearsing,
+    repairing,
+    writing,
+)
+from tillroll.migrate import (
+    CheckResult,
+    ContractResult,
+    GenerateResult,
+    LintResult,
+    MatrixResult,
+    NewFile,
+    Plan,
+    Rehearsal,
+    RepairResult,
+    Sizes,
+    Status,
+    UpResult,
+)
 
-__all__ = ["app"]
+__all__ = ["RESULTS", "app"]
+
+RESULTS: dict[str, type] = {}  # what each command prints with --json
 
 app = typer.Typer(
     name="migrate",
@@ -16,7 +43,23 @@ app = typer.Typer(
     "6 lock contention, 7 failed and rolled back, 8 failed part-way, 9 history tampered or "
     "divergent, 10 gate failed.",
 )
-app.command("new")(writing.new_)
-app.command("check")(writing.check_)
-app.command("status")(applying.status)
-app.command("up")(applying.up)
+
+
+def _add(name: str, command: Callable[..., None], result: type) -> None:
+    app.command(name)(command)
+    RESULTS[name] = result
+
+
+_add("new", writing.new_, NewFile)
+_add("generate", writing.generate_, GenerateResult)
+_add("check", writing.check_, CheckResult)
+_add("status", applying.status, Status)
+_add("up", applying.up, UpResult)
+_add("plan", planning.plan, Plan)
+_add("resume", applying.resume, UpResult)
+_add("repair", repairing.repair_, RepairResult)
+_add("stats", rehearsing.stats, Sizes)
+_add("rehearse", rehearsing.rehearse_, Rehearsal)
+_add("lint", lint.lint_, LintResult)
+_add("contract", contract.contract_, ContractResult)
+_add("matrix", matrix.matrix_, MatrixResult)

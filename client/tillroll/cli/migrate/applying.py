@@ -1,7 +1,8 @@
-"""Commands that read or move the state of a database: `status`, `up`."""
+"""Commands that move a database along its migrations: `status`, `up`, `resume`."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,66 +11,151 @@ from tillroll.cli.migrate.options import (
     DIVERGENT,
     PENDING,
     AppliedDir,
+    BesideUrl,
     DbUrl,
+    Platform,
     Yes,
     applied_folder,
     confirm,
+    platform_of,
     target,
     translate,
     warn_ignored,
 )
 from tillroll.cli.output import DONE, Json, emit, failures, say, write_table
-from tillroll.migrate import AppliedFile, Runner
+from tillroll.migrate import (
+    AppliedFile,
+    GateFailed,
+    Progress,
+    Runner,
+    Status,
+    UpResult,
+    prove_order,
+    read_plan,
+)
 
-__all__ = ["status", "up"]
+__all__ = ["resume", "status", "up"]
+
+Wait = Annotated[float, typer.Option(help="Seconds that a file may wait for locks, in all.")]
+LockTimeout = Annotated[
+    float,
+    typer.Option(
+        help="Seconds that a statement may wait for a lock before it gives way and the file is "
+        "tried again: readers that queue behind it wait no longer than that."
+    ),
+]
+
+
+def status(db_url: DbUrl = None, directory: AppliedDir = None, as_json: Json = False) -> None:
+    """List the migrations and where each stands; exit 3 where some are pending, 9 if divergent."""
+    with failures(as_json, translate):
+        found = Runner(target(db_url), applied_folder(directory)).status()
+        warn_ignored(found.ignored)
+        emit(found, as_json, lambda: _show(found))
+        code = DIVERGENT if found.divergent else PENDING if found.pending else DONE
+    raise typer.Exit(code)
 
 
 def up(
     db_url: DbUrl = None,
     directory: AppliedDir = None,
     yes: Yes = False,
-    wait: Annotated[float, typer.Option(help="Seconds that a file may wait for locks.")] = 60,
+    wait: Wait = 60,
+    lock_timeout: LockTimeout = 0.5,
+    plan: Annotated[
+        Path | None, typer.Option(help="Apply just what this plan says, of `plan --out`.")
+    ] = None,
+    out_of_order: Annotated[
+        bool,
+        typer.Option(
+            "--out-of-order",
+            help="Also apply files older than what is applied, once it is proven on a shadow that "
+            "their order does not matter.",
+        ),
+    ] = False,
+    platform: Platform = None,
+    shadow_url: BesideUrl = None,
     as_json: Json = False,
 ) -> None:
-    """Apply the pending migrations, each file as a whole or not at all."""
+    """Apply the pending migrations, each file as a whole or not at all.
+
+    A file whose first line is `-- pg-delta: transaction=false`, or that holds a statement which
+    cannot run in a transaction, is run statement by statement; see `resume`.
+    """
+    with failures(as_json, translate):
+        dsn, folder = target(db_url), applied_folder(directory)
+        planned = None if plan is None else read_plan(plan)
+        confirm(dsn, folder, yes)
+        runner = Runner(dsn, folder, wait=wait, lock_timeout=lock_timeout, on_progress=_tell)
+        late: tuple[str, ...] = ()
+        if out_of_order:
+            proof = prove_order(folder, runner.status(), platform_of(platform), shadow_url)
+            if not proof.holds:
+                raise GateFailed(
+                    "the order of these files may matter, so nothing was applied:\n"
+                    + "\n".join([*proof.reasons, *map(str, proof.differences)])
+                )
+            late = proof.versions
+        result = runner.up(_announce, out_of_order=late, plan=planned)
+        _finish(result, as_json, "nothing pending")
+
+
+def resume(
+    db_url: DbUrl = None,
+    directory: AppliedDir = None,
+    yes: Yes = False,
+    wait: Wait = 60,
+    lock_timeout: LockTimeout = 0.5,
+    as_json: Json = False,
+) -> None:
+    """Go on with a file without a transaction that an earlier run left part-way.
+
+    What has run is not run again; an invalid index that a failed or killed CREATE INDEX
+    CONCURRENTLY has left is dropped first.
+    """
     with failures(as_json, translate):
         dsn, folder = target(db_url), applied_folder(directory)
         confirm(dsn, folder, yes)
-        result = Runner(dsn, folder, wait=wait).up(_announce)
-        warn_ignored(result.ignored)
-        if result.superuser:
-            say(
-                "warning: this role is a superuser, and owns what it made: functions with "
-                "`security definer` run with its rights\n"
-                "  fix: on a database that is kept, connect as the owner instead (`postgres` on "
-                "Supabase, OWNER_URL of `tillroll status --env` here)"
-            )
-        emit(
-            {
-                "applied": result.applied,
-                "ignored": result.ignored,
-                "superuser": result.superuser,
-            },
-            as_json,
-            lambda: say(f"{len(result.applied)} applied" if result.applied else "nothing pending"),
-        )
+        runner = Runner(dsn, folder, wait=wait, lock_timeout=lock_timeout, on_progress=_tell)
+        _finish(runner.resume(_announce), as_json, "nothing is part-way")
 
 
-def status(db_url: DbUrl = None, directory: AppliedDir = None, as_json: Json = False) -> None:
-    """List the migrations and where each stands; exit 3 where some are pending."""
-    with failures(as_json, translate):
-        found = Runner(target(db_url), applied_folder(directory)).status()
-        warn_ignored(found.ignored)
-        rows = [(file.version, file.name, str(file.state)) for file in found.files]
-        rows += [(version, "", "remote_only") for version in found.remote_only]
-        emit(
-            found.as_dict(),
-            as_json,
-            lambda: write_table(("version", "name", "state"), sorted(rows)),
+def _finish(result: UpResult, as_json: bool, nothing: str) -> None:
+    warn_ignored(result.ignored)
+    if result.superuser:
+        say(
+            "warning: this role is a superuser, and owns what it made: functions with "
+            "`security definer` run with its rights\n"
+            "  fix: on a database that is kept, connect as the owner instead (`postgres` on "
+            "Supabase, OWNER_URL of `tillroll status --env` here)"
         )
-        code = DIVERGENT if found.divergent else PENDING if found.pending else DONE
-    raise typer.Exit(code)
+    emit(
+        result,
+        as_json,
+        lambda: say(f"{len(result.applied)} applied" if result.applied else nothing),
+    )
+
+
+def _show(found: Status) -> None:
+    rows = [
+        (file.version, file.name, str(file.state) if file.verified else f"{file.state}, unverified")
+        for file in found.files
+    ]
+    rows += [(version, "", "remote_only") for version in found.remote_only]
+    write_table(("version", "name", "state"), sorted(rows))
 
 
 def _announce(file: AppliedFile) -> None:
     say(f"applied {file.version}_{file.name}.sql: {file.statements} statements")
+
+
+def _tell(progress: Progress) -> None:
+    where = f"{progress.file}, {progress.seconds:.0f} s"
+    if progress.what == "waiting":
+        held = "; ".join(map(str, progress.blockers))
+        say(f"{where}: waiting for {held}")
+    elif progress.what == "building":
+        part = "" if progress.fraction is None else f", {progress.fraction:.0%}"
+        say(f"{where}: {progress.phase}{part}")
+    elif progress.what == "working":
+        say(f"{where}: at work")

@@ -22,6 +22,7 @@ __all__ = [
     "BesideUrl",
     "DbUrl",
     "Dir",
+    "DryRun",
     "Platform",
     "ShadowUrl",
     "SourceDirs",
@@ -60,6 +61,9 @@ BesideUrl = Annotated[
         envvar="TILLROLL_SHADOW_URL",
         help="A superuser's URL of a server to make throw-away databases on; else one is started.",
     ),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Only say what would happen; nothing is written.")
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Dir = Annotated[
@@ -129,8 +133,11 @@ def sources_of(folders: list[Path] | None, platform: Path | None) -> Sources:
     )
 
 
-def confirm(dsn: str, folder: Path, yes: bool) -> None:
+def confirm(dsn: str, folder: Path, yes: bool, question: str = "") -> None:
     """Ask before another machine is written to.
+
+    Args:
+        question: What to ask; else whether the migrations of the folder shall be applied.
 
     Raises:
         UsageError: Nobody is here to ask, or the answer was no.
@@ -139,7 +146,8 @@ def confirm(dsn: str, folder: Path, yes: bool) -> None:
         return
     if not interactive():
         raise UsageError("the database is on another machine, and nobody is here to ask: add --yes")
-    if not typer.confirm(f"Apply the migrations of {folder} to another machine?", err=True):
+    asked = question or f"Apply the migrations of {folder} to another machine?"
+    if not typer.confirm(asked, err=True):
         raise UsageError("nothing was applied")
 
 

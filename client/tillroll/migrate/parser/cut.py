@@ -1,12 +1,15 @@
 """A file into statements.
 
 The cut is the Supabase CLI's, byte for byte, because both write it into one history: at each
-semicolon that ends a statement, white space trimmed, comments kept, empty pieces dropped.
+semicolon that ends a statement, white space trimmed, comments kept, empty pieces dropped. The CLI
+cuts by rules of its own and gets some statements wrong; Postgres then refuses its pieces, and so
+nothing of them is ever in a history.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,16 +17,10 @@ import postgast
 from postgast import pg_query_pb2 as pb
 
 from tillroll.migrate.errors import UsageError
-from tillroll.migrate.parser import kinds
+from tillroll.migrate.parser import kinds, readable
+from tillroll.migrate.parser.readable import BLANK, COMMENTS
 
-__all__ = ["COMMENTS", "Statement", "parse", "position"]
-
-# What JavaScript's trim() removes, which Python's strip() does not do in the same way.
-_BLANK = (
-    "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
-    "\u2028\u2029\u202f\u205f\u3000\ufeff"
-)
-COMMENTS = {pb.SQL_COMMENT, pb.C_COMMENT}
+__all__ = ["COMMENTS", "Statement", "consists_of", "parse", "position"]
 
 
 @dataclass(frozen=True)
@@ -56,6 +53,11 @@ class Statement:
         return kinds.alone(self.kind, self.node)
 
     @property
+    def needs_client(self) -> bool:
+        """Whether it is COPY from or to the client."""
+        return self.kind == "copy_stmt" and not self.node.filename
+
+    @property
     def mark(self) -> str | None:
         """`begin` or `commit` for the plain ones, `other` for what else ends a transaction."""
         return kinds.transaction_mark(self.kind, self.node)
@@ -64,6 +66,11 @@ class Statement:
     def sets_session(self) -> bool:
         """Whether it changes a setting of the session, which later statements may rely on."""
         return kinds.sets_session(self.kind, self.node)
+
+    @property
+    def marks_session(self) -> bool:
+        """Whether it may leave something in its session: a setting, a temporary table …"""
+        return kinds.marks_session(self.kind, self.node)
 
     @property
     def moves_data(self) -> str | None:
@@ -88,15 +95,16 @@ def parse(text: str, name: str) -> tuple[Statement, ...]:
         UsageError: It is not SQL; the message names line and column.
     """
     raw = text.encode()
+    _refuse_nul(text, name)
     try:
-        trees = [_Tree(stmt, len(raw)) for stmt in postgast.parse(text).stmts]
-        tokens = postgast.scan(text).tokens
+        parsed, tokens = readable.read(text)
     except postgast.PgQueryError as error:
         line, column = position(text, max(error.cursorpos - 1, 0))
         raise UsageError(
             f"{name}:{line}:{column}: {error.message}\n"
             "Postgres's parser refuses this file, so nothing was applied. Correct it."
         ) from error
+    trees = [_Tree(stmt, len(raw)) for stmt in parsed]
     starts = [tree.start for tree in trees]
     cuts: list[int] = []  # in bytes, as the parser counts
     codes: list[int] = []  # in characters: where something else than a comment begins
@@ -115,9 +123,10 @@ def parse(text: str, name: str) -> tuple[Statement, ...]:
     begin = offset = 0
     for cut in (*cuts, len(raw)):
         piece = raw[begin:cut].decode()
-        kept = piece.strip(_BLANK)
+        # The semicolon of a comment at the very end, which the CLI takes for the statement's.
+        kept = piece.rstrip(";").strip(BLANK)
         if kept:
-            at = offset + len(piece) - len(piece.lstrip(_BLANK))
+            at = offset + len(piece) - len(piece.lstrip(BLANK))
             above = bisect_left(newlines, at)
             next_tree = bisect_left(starts, begin)
             tree = trees[next_tree] if next_tree < len(trees) else None
@@ -138,6 +147,30 @@ def parse(text: str, name: str) -> tuple[Statement, ...]:
         offset += len(piece) + 1
         begin = cut + 1
     return tuple(statements)
+
+
+def consists_of(text: str, pieces: Sequence[str]) -> bool:
+    """Whether a text is nothing but these pieces, with semicolons between, told without parsing.
+
+    So a file that cannot be parsed is known again by what the CLI has stored of it.
+    """
+    at = 0
+    for piece in pieces:
+        found = text.find(piece, at)
+        between = text[at:found]
+        if found < 0 or between.strip(BLANK + ";") or (at > 0 and ";" not in between):
+            return False
+        at = found + len(piece)
+    return not text[at:].strip(BLANK + ";")
+
+
+def _refuse_nul(text: str, name: str) -> None:
+    if "\0" in text:  # the parser, being C, would see nothing of what follows
+        line, column = position(text, text.index("\0"))
+        raise UsageError(
+            f"{name}:{line}:{column}: a NUL, which Postgres cannot take; nothing was applied. "
+            "Remove it."
+        )
 
 
 class _Tree:

@@ -13,7 +13,7 @@ from itertools import pairwise
 import postgast
 from postgast import pg_query_pb2 as pb
 
-from tillroll.migrate.parser.cut import COMMENTS
+from tillroll.migrate.parser.readable import COMMENTS
 
 __all__ = ["bodies_alike", "meaning"]
 
@@ -51,7 +51,7 @@ def _words(text: str) -> list[str] | None:
         return None
     found = []
     for token in tokens:
-        if token.token in COMMENTS or (token.token == pb.ASCII_59 and token.end == len(raw)):
+        if token.token in COMMENTS:
             continue
         word = raw[token.start : token.end].decode()
         plain = token.keyword_kind != pb.NO_KEYWORD or (

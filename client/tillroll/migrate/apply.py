@@ -1,0 +1,247 @@
+"""One file in one transaction: all of it and its history row, or nothing."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import errors as pg
+
+from tillroll.migrate import history, journal
+from tillroll.migrate.blockers import who_holds
+from tillroll.migrate.errors import Blocker, ConnectionFailed, MigrationFailed
+from tillroll.migrate.files import Content, MigrationFile
+from tillroll.migrate.history import Deadline, Mark
+from tillroll.migrate.parser import Statement, position
+from tillroll.migrate.watch import Watch
+
+__all__ = ["PASSING", "Limits", "Moved", "Session", "failed"]
+
+PASSING = (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure)
+
+
+class Moved(Exception):
+    """The history is not what it was when the file was chosen: look again."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long to wait.
+
+    Attributes:
+        wait: Seconds that one file may be retried while others hold locks.
+        lock_timeout: Seconds that one statement may wait in the server before it gives way; this
+            long, at most, can those be held up who come after it.
+    """
+
+    wait: float = 60
+    lock_timeout: float = 0.5
+
+
+class Session:
+    """A connection that applies one file after the other; made anew where it was lost.
+
+    Args:
+        dsn: Of the database.
+        limits: How long to wait.
+        watch: Looks at it meanwhile.
+    """
+
+    def __init__(self, dsn: str, limits: Limits, watch: Watch) -> None:
+        self._dsn = dsn
+        self._limits = limits
+        self._watch = watch
+        self._conn: psycopg.Connection | None = None
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._conn is not None:
+            self._conn.close()
+            self._conn = None
+
+    def apply(
+        self, file: MigrationFile, content: Content, before: Mark, facts: str | None
+    ) -> tuple[float, Mark]:
+        """Apply a file; return the seconds from begin to commit, and the history's mark after it.
+
+        Args:
+            before: The history's mark when the file was chosen.
+            facts: Fingerprint of the catalog before it, where it was taken.
+
+        Raises:
+            Moved: The history holds something else now; nothing was applied.
+            LockContention: Others held a lock until the deadline; nothing was applied.
+            MigrationFailed: A statement failed; nothing was applied.
+            ConnectionFailed: The connection was lost; the message says what is known.
+        """
+        deadline = Deadline(self._limits.wait)
+        while True:
+            began = time.monotonic()
+            run = _Run(self._connected(), file, content)
+            try:
+                pid, after = run.open(self._limits.lock_timeout, before)
+                with self._watch.on(pid):
+                    run.statements()
+                    run.end(began, facts)
+            except PASSING as error:
+                self._roll_back()
+                deadline.wait(error, f"{file.path.name} met a lock", self._in_the_way)
+                continue
+            except psycopg.Error as error:
+                self.close()
+                if not history.is_lost(error):
+                    raise run.explain(error) from error
+                if not (run.committing and self._is_applied(file)):
+                    raise ConnectionFailed(
+                        f"{file.path.name}: the connection was lost: {str(error).strip()}\n"
+                        "Nothing of this file was applied. Run `up` again."
+                    ) from error
+            except BaseException:
+                self.close()
+                raise
+            if any(statement.marks_session for statement in content.statements):
+                self.close()  # what it left there is not for the next file
+            return time.monotonic() - began, after
+
+    def _connected(self) -> psycopg.Connection:
+        if self._conn is None or self._conn.closed:
+            self._conn = history.connect(self._dsn)
+        return self._conn
+
+    def _roll_back(self) -> None:
+        try:
+            self._connected().execute("rollback")
+        except psycopg.Error:
+            self.close()
+
+    def _in_the_way(self) -> tuple[Blocker, ...]:
+        """Return who was seen blocking the file, or else who works on the history."""
+        return self._watch.blockers or who_holds(self._connected(), history.TABLE)
+
+    def _is_applied(self, file: MigrationFile) -> bool:
+        """Read what became of a commit without an answer.
+
+        The lost transaction holds the lock as long as it lives: once we have it, the row is final.
+        """
+        end = time.monotonic() + self._limits.wait
+        while True:
+            try:
+                with history.connect(self._dsn) as conn:
+                    conn.execute("begin")
+                    history.lock(conn)
+                    return file.version in history.read(conn)
+            except (ConnectionFailed, psycopg.OperationalError) as error:
+                if time.monotonic() >= end:
+                    raise ConnectionFailed(
+                        f"{file.path.name}: no answer to COMMIT, and none since: {error}\n"
+                        "Whether this file was applied is not known: see "
+                        "`tillroll migrate status`, then run `up` again."
+                    ) from error
+                time.sleep(0.2 * random.uniform(0.5, 1.5))
+
+
+class _Run:
+    """One try at one file."""
+
+    def __init__(self, conn: psycopg.Connection, file: MigrationFile, content: Content) -> None:
+        self._conn = conn
+        self._file = file
+        self._content = content
+        self._running: list[tuple[int, psycopg.Cursor]] = []
+        self.committing = False
+
+    def open(self, lock_timeout: float, before: Mark) -> tuple[int, Mark]:
+        """Take the lock, see that nothing was applied meanwhile; return our pid and the mark after.
+
+        Raises:
+            Moved: Something was.
+        """
+        conn = self._conn
+        with history.access(), conn.pipeline():
+            # A default of repeatable read would read the history as it was before the lock.
+            conn.execute("begin isolation level read committed read write")
+            conn.execute(
+                "select pg_catalog.set_config('lock_timeout', %s, true), "
+                "pg_catalog.set_config('statement_timeout', '0', true)",
+                (str(round(lock_timeout * 1000)),),
+            )
+            history.lock(conn)
+            found = conn.execute(
+                "select pg_catalog.pg_backend_pid(), pg_catalog.hashtextextended(%s, 0), "
+                f"m.size, m.total from ({history.MARK}) as m",
+                (self._file.version,),
+            )
+            row = found.fetchone()
+        assert row is not None
+        pid, own, *now = row
+        if Mark(*now) != before:
+            conn.execute("rollback")
+            raise Moved
+        return pid, Mark(before.size + 1, before.total + own)
+
+    def statements(self) -> None:
+        """Send all statements at once; the first that fails is the first without an answer."""
+        with self._conn.pipeline():
+            for index, statement in enumerate(self._content.statements):
+                if not statement.empty and index not in self._content.skipped:
+                    cursor = self._conn.cursor()
+                    self._running.append((index, cursor))
+                    cursor.execute(statement.text)
+
+    def end(self, began: float, facts: str | None) -> None:
+        """Check what was deferred, write the history and commit."""
+        conn, file = self._conn, self._file
+        self._running = []
+        with conn.pipeline():
+            # Here it may still wait no longer than lock_timeout; at COMMIT it could.
+            conn.execute("set constraints all immediate")
+            conn.execute("reset all")
+        with history.access():
+            with conn.pipeline():
+                texts = [statement.text for statement in self._content.statements]
+                history.record(conn, file.version, file.name, texts)
+                seconds = time.monotonic() - began
+                journal.remember(
+                    conn, file, self._content, origin="up", seconds=seconds, facts_before=facts
+                )
+        self.committing = True
+        conn.execute("commit")
+
+    def explain(self, error: psycopg.Error) -> MigrationFailed:
+        """Return what failed, with its place."""
+        for index, cursor in self._running:
+            if cursor.pgresult is None:
+                return failed(self._file, index + 1, self._content.statements[index], error)
+        return failed(self._file, 0, None, error)
+
+
+def failed(
+    file: MigrationFile,
+    number: int,
+    statement: Statement | None,
+    error: psycopg.Error,
+    kind: type[MigrationFailed] = MigrationFailed,
+) -> MigrationFailed:
+    """Return the error of a statement, with its place in the file; None: of the commit."""
+    line = column = 1
+    if statement is not None:
+        offset = int(error.diag.statement_position or statement.code + 1) - 1
+        line, column = position(statement.text, offset)
+        if line == 1:
+            column += statement.column - 1
+        line += statement.line - 1
+    said = (
+        error.diag.message_primary or str(error),
+        error.diag.message_detail,
+        error.diag.context,
+    )
+    return kind(
+        file.path.name,
+        number if statement else None,
+        line,
+        column,
+        error.sqlstate or "none",
+        "\n".join(part for part in said if part),
+    )

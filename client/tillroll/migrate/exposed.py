@@ -1,0 +1,90 @@
+"""`[api] schemas` in supabase/config.toml: what the API shows.
+
+The file is its owner's, and every other byte of it stays. So the change is tried in the text at
+each place where it could belong, and that text is taken of which a TOML parser says that the list
+has become what it shall be, and that nothing else has changed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator, Sequence
+
+from tillroll.migrate.errors import UsageError
+
+__all__ = ["expose"]
+
+_DEFAULT = ["public", "graphql_public"]  # the CLI's, where the key is missing
+_MISSING: list[str] = []
+_SECTION = re.compile(r"^[ \t]*(?:\[|api\.).*$\n?", re.MULTILINE)
+
+
+def expose(text: str, schemas: Sequence[str]) -> str:
+    """Return the text of a config.toml that exposes these schemas too, after the others.
+
+    The first of the list stays the first: it is the API's default.
+
+    Raises:
+        UsageError: It is no TOML, or the list must be changed by hand.
+    """
+    for schema in schemas:
+        text = _with(text, schema)
+    return text
+
+
+def _with(text: str, schema: str) -> str:
+    try:
+        before = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"supabase/config.toml is no TOML: {error}") from error
+    api = before.get("api", {})
+    listed = api.get("schemas", _MISSING) if isinstance(api, dict) else None
+    if not isinstance(listed, list):
+        raise UsageError(f"supabase/config.toml: [api] schemas is no list: write {schema} into it")
+    if schema in listed:
+        return text
+    wanted = [*(_DEFAULT if listed is _MISSING else listed), schema]
+    after = {**before, "api": {**api, "schemas": wanted}}
+    array = json.dumps(wanted)  # strings of JSON are strings of TOML
+    for candidate in _added(text, array) if listed is _MISSING else _longer(text, wanted):
+        try:
+            if tomllib.loads(candidate) == after:
+                return candidate
+        except tomllib.TOMLDecodeError:
+            pass
+    raise UsageError(
+        f"supabase/config.toml cannot be changed by a program: expose {schema} by hand, in [api] "
+        f"as schemas = {array}, and run this again"
+    )
+
+
+def _added(text: str, array: str) -> Iterator[str]:
+    """Write the key right behind the header of its section, else a section of its own."""
+    newline = "\r\n" if "\r\n" in text else "\n"
+    for section in _SECTION.finditer(text):
+        head = section[0] if section[0].endswith("\n") else section[0] + newline
+        key = "api.schemas" if head.startswith("api.") else "schemas"
+        yield f"{text[: section.start()]}{head}{key} = {array}{newline}{text[section.end() :]}"
+    ended = text if text.endswith("\n") or not text else text + newline
+    yield f"{ended}{newline if text else ''}[api]{newline}schemas = {array}{newline}"
+
+
+def _longer(text: str, wanted: list[str]) -> Iterator[str]:
+    """Write the last one on a line of its own, where the one before it has one; else behind it."""
+    new = json.dumps(wanted[-1])
+    if len(wanted) == 1:
+        for bracket in re.finditer(r"\[", text):
+            yield text[: bracket.end()] + new + text[bracket.end() :]
+        return
+    for last in re.finditer(f"[\"']{re.escape(str(wanted[-2]))}[\"']", text):
+        begin, end = text.rfind("\n", 0, last.start()) + 1, last.end()
+        indent, rest = text[begin : last.start()], text[end:].partition("\n")[0]
+        newline = "\r\n" if rest.endswith("\r") else "\n"
+        rest = rest.removesuffix("\r")
+        lines = [f",{rest}", indent + new]
+        if rest.lstrip().startswith(","):
+            lines = [rest, f"{indent}{new},"]
+        yield text[:end] + newline.join(lines) + text[end + len(rest) :]
+        yield f"{text[:end]}, {new}{text[end:]}"

@@ -1,0 +1,271 @@
+"""What the runner remembers beside the CLI's history: files, steps, and who is at work."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version as installed
+
+import psycopg
+
+from tillroll.migrate import history
+from tillroll.migrate.errors import ConnectionFailed
+from tillroll.migrate.files import Content, MigrationFile
+from tillroll.migrate.history import Deadline
+
+__all__ = [
+    "Known",
+    "Lease",
+    "Step",
+    "forget",
+    "read_known",
+    "read_steps",
+    "remember",
+    "seal",
+    "unfinished",
+    "write_step",
+]
+
+_PATIENCE = 10  # seconds that a lease counts without a sign of life
+_ALIVE = """
+    exists (
+        select from pg_catalog.pg_stat_activity as a
+        where a.pid = %(pid)s
+            and (a.backend_start is null or a.backend_start = %(start)s)  -- null: another role's
+    )
+"""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What was applied under a version.
+
+    Attributes:
+        name: By the history; None where an old tool wrote none.
+        sha256: Of the file that this runner applied or accepted; None where another tool did.
+        meaning: The same, as tokens.
+        statements: By the history, where `meaning` is not known; None where it has none either.
+    """
+
+    name: str | None
+    sha256: str | None
+    meaning: str | None
+    statements: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Step:
+    """A statement of a file without a transaction.
+
+    Attributes:
+        meaning: Of the statement that ran.
+        done: Whether it is known to have ended; else it may be running, have failed, or have ended
+            without our hearing of it.
+        found: The index of that name that was there before, if any.
+        pid: The server process that runs or ran it.
+        alive: Whether that session is still there.
+    """
+
+    meaning: str
+    done: bool
+    found: int | None
+    pid: int
+    alive: bool
+
+
+def read_known(conn: psycopg.Connection) -> dict[str, Known]:
+    """Return what the history and our own table say of each applied version."""
+    columns = history.columns(conn)
+    if not columns:
+        return {}
+    name = "h.name" if "name" in columns else "null"
+    statements = "h.statements" if "statements" in columns else "null::text[]"
+    ours = "(values (null, null, null, null)) as f (version, sha256, meaning, digest)"
+    if history.has_table(conn, "runner_file"):
+        ours = "supabase_migrations.runner_file as f"
+    rows = conn.execute(
+        f"select h.version, {name}, f.sha256, f.meaning, "
+        f"case when f.version is null then {statements} end "
+        f"from supabase_migrations.schema_migrations as h left join {ours} "
+        f"on f.version = h.version and f.digest = pg_catalog.md5(coalesce({statements}::text, ''))"
+    ).fetchall()
+    return {
+        version: Known(called, sha256, meaning, None if texts is None else tuple(texts))
+        for version, called, sha256, meaning, texts in rows
+    }
+
+
+def remember(
+    conn: psycopg.Connection,
+    file: MigrationFile,
+    content: Content,
+    *,
+    origin: str,
+    seconds: float | None = None,
+    facts_before: str | None = None,
+) -> None:
+    """Write what is known of a file whose history row this transaction has written or found."""
+    conn.execute(
+        "insert into supabase_migrations.runner_file as f (version, name, origin, sha256, "
+        "meaning, digest, statements, seconds, tool, facts_before) "
+        "select h.version, %s, %s, %s, %s, pg_catalog.md5(coalesce(h.statements::text, '')), "
+        "%s, %s, %s, %s from supabase_migrations.schema_migrations as h where h.version = %s "
+        "on conflict (version) do update set name = excluded.name, origin = excluded.origin, "
+        "sha256 = excluded.sha256, meaning = excluded.meaning, digest = excluded.digest, "
+        "statements = excluded.statements, seconds = excluded.seconds, tool = excluded.tool, "
+        "applied_by = current_user, applied_at = pg_catalog.now(), "
+        "facts_before = excluded.facts_before, facts_after = null",
+        (
+            file.name,
+            origin,
+            content.sha256,
+            content.meaning,
+            len(content.statements),
+            seconds,
+            f"tillroll {installed('tillroll')}",
+            facts_before,
+            file.version,
+        ),
+    )
+
+
+def seal(conn: psycopg.Connection, version: str, facts_after: str) -> None:
+    """Write down the catalog's fingerprint after the last file of a run."""
+    conn.execute(
+        "update supabase_migrations.runner_file set facts_after = %s where version = %s",
+        (facts_after, version),
+    )
+
+
+def unfinished(conn: psycopg.Connection) -> dict[str, bool]:
+    """Return the versions of which some step is written down, and whether a runner is at them."""
+    if not history.has_table(conn, "runner_step"):
+        return {}
+    alive = _ALIVE % {"pid": "l.pid", "start": "l.session_start"}
+    rows = conn.execute(
+        "select distinct s.version, exists (select from supabase_migrations.runner_lease as l "
+        "where l.version = s.version and l.expires_at > pg_catalog.clock_timestamp() "
+        f"and {alive}) from supabase_migrations.runner_step as s"
+    ).fetchall()
+    return dict(rows)
+
+
+def read_steps(conn: psycopg.Connection, version: str) -> dict[int, Step]:
+    """Return the journal of a file, by the statement's number from 1."""
+    alive = _ALIVE % {"pid": "s.pid", "start": "s.session_start"}
+    rows = conn.execute(
+        f"select s.step, s.meaning, s.done, s.found, s.pid, {alive} "
+        "from supabase_migrations.runner_step as s where s.version = %s",
+        (version,),
+    ).fetchall()
+    return {row[0]: Step(*row[1:]) for row in rows}
+
+
+def write_step(
+    conn: psycopg.Connection,
+    version: str,
+    step: int,
+    meaning: str,
+    *,
+    done: bool,
+    found: int | None = None,
+) -> None:
+    """Write down that a statement begins in this session, or has ended."""
+    conn.execute(
+        "insert into supabase_migrations.runner_step "
+        "(version, step, meaning, done, found, pid, session_start) "
+        "select %s, %s, %s, %s, %s, a.pid, a.backend_start from pg_catalog.pg_stat_activity as a "
+        "where a.pid = pg_catalog.pg_backend_pid() "
+        "on conflict (version, step) do update set meaning = excluded.meaning, "
+        "done = excluded.done, found = coalesce(excluded.found, runner_step.found), "
+        "pid = excluded.pid, session_start = excluded.session_start",
+        (version, step, meaning, done, found),
+    )
+
+
+def forget(conn: psycopg.Connection, version: str) -> None:
+    """Drop the journal of a file that is done with."""
+    conn.execute("delete from supabase_migrations.runner_step where version = %s", (version,))
+
+
+class Lease:
+    """The right to work on a file without a transaction; at most one runner has it.
+
+    It is a row, not a lock: a lock would be a transaction that CREATE INDEX CONCURRENTLY waits for,
+    or stay behind in a pooler's session.
+    """
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._holder = uuid.uuid4()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._renew, daemon=True)
+        self.lost = False
+
+    @contextlib.contextmanager
+    def held(self, conn: psycopg.Connection, version: str, deadline: Deadline) -> Iterator[Lease]:
+        """Hold it for the length of a block.
+
+        Args:
+            conn: The session that will do the work.
+            version: What for.
+            deadline: Until when to wait for another holder.
+
+        Raises:
+            LockContention: Another runner kept it until then.
+        """
+        while not self._take(conn, version):
+            deadline.wait(self._told(conn), "another runner is at work on a file")
+        self._thread.start()
+        try:
+            yield self
+        finally:
+            self._over.set()
+            self._thread.join()
+            with contextlib.suppress(psycopg.Error, ConnectionFailed):
+                self._give_back(conn)
+
+    def _take(self, conn: psycopg.Connection, version: str) -> bool:
+        alive = _ALIVE % {"pid": "l.pid", "start": "l.session_start"}
+        taken = conn.execute(
+            "insert into supabase_migrations.runner_lease as l "
+            "(holder, version, pid, session_start, expires_at) "
+            "select %s, %s, a.pid, a.backend_start, "
+            f"pg_catalog.clock_timestamp() + interval '{_PATIENCE} s' "
+            "from pg_catalog.pg_stat_activity as a where a.pid = pg_catalog.pg_backend_pid() "
+            "on conflict (id) do update set holder = excluded.holder, version = excluded.version, "
+            "pid = excluded.pid, session_start = excluded.session_start, "
+            "expires_at = excluded.expires_at "
+            f"where l.expires_at < pg_catalog.clock_timestamp() or not {alive} returning 1",
+            (self._holder, version),
+        )
+        return taken.fetchone() is not None
+
+    @staticmethod
+    def _told(conn: psycopg.Connection) -> str:
+        row = conn.execute(
+            "select l.version, l.pid from supabase_migrations.runner_lease as l"
+        ).fetchone()
+        return f"version {row[0]}, pid {row[1]}" if row else "it has just ended"
+
+    def _renew(self) -> None:
+        while not self._over.wait(_PATIENCE / 5):
+            try:
+                with history.connect(self._dsn) as conn:
+                    renewed = conn.execute(
+                        "update supabase_migrations.runner_lease set expires_at = "
+                        f"pg_catalog.clock_timestamp() + interval '{_PATIENCE} s' "
+                        "where holder = %s",
+                        (self._holder,),
+                    )
+                    self.lost = renewed.rowcount == 0
+            except (psycopg.Error, ConnectionFailed):
+                continue  # the next one may be heard; if none is, the session has ended too
+
+    def _give_back(self, conn: psycopg.Connection) -> None:
+        conn.execute(
+            "delete from supabase_migrations.runner_lease where holder = %s", (self._holder,)
+        )

@@ -1,0 +1,94 @@
+"""What a concurrent statement left behind that did not come to its end."""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg import sql
+
+from tillroll.migrate.parser import Concurrent, Statement, concurrent
+
+__all__ = ["find_index", "mend"]
+
+# What REINDEX CONCURRENTLY leaves, of a table or of an index of it.
+_BROKEN = """
+    select n.nspname, c.relname
+    from pg_catalog.pg_index as i
+    join pg_catalog.pg_class as c on c.oid = i.indexrelid
+    join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+    where not i.indisvalid and c.relname ~ '_cc(new|old)[0-9]*$'
+        and i.indrelid = coalesce(
+            (select o.indrelid from pg_catalog.pg_index as o where o.indexrelid = %(oid)s),
+            %(oid)s)
+"""
+
+
+def find_index(conn: psycopg.Connection, statement: Statement) -> int | None:
+    """Return the index that is already there under the name that a statement will create."""
+    about = concurrent(statement)
+    return _oid(conn, about.name) if about and about.action == "create" else None
+
+
+def mend(conn: psycopg.Connection, statement: Statement, found: int | None) -> bool:
+    """Clear up after a statement that was begun; return whether it has come to its end.
+
+    Args:
+        conn: In autocommit mode.
+        statement: What was begun.
+        found: What stood there under the name of a new index before it began.
+    """
+    about = concurrent(statement)
+    if about is None:
+        return False
+    oid = _oid(conn, about.name)
+    if about.action == "create":
+        if oid is None or oid == found:
+            return False
+        if _is_valid(conn, oid):
+            return True
+        _drop(conn, about.name)
+        return False
+    if about.action == "drop":
+        return oid is None
+    if about.action == "reindex":
+        for broken in conn.execute(_BROKEN, {"oid": oid}).fetchall():
+            _drop(conn, broken)
+        return False
+    return _is_detached(conn, about)
+
+
+def _is_detached(conn: psycopg.Connection, about: Concurrent) -> bool:
+    """Finish a detachment that is pending; return whether the partition is none any more."""
+    row = conn.execute(
+        "select i.inhdetachpending from pg_catalog.pg_inherits as i "
+        "where i.inhrelid = %s and i.inhparent = %s",
+        (_oid(conn, about.name), _oid(conn, about.table)),
+    ).fetchone()
+    if row is not None and row[0]:
+        conn.execute(
+            sql.SQL("alter table {} detach partition {} finalize").format(
+                sql.Identifier(*about.table), sql.Identifier(*about.name)
+            )
+        )
+        return True
+    return row is None
+
+
+def _drop(conn: psycopg.Connection, name: tuple[str, ...]) -> None:
+    conn.execute(sql.SQL("drop index concurrently {}").format(sql.Identifier(*name)))
+
+
+def _is_valid(conn: psycopg.Connection, oid: int) -> bool:
+    row = conn.execute(
+        "select i.indisvalid and i.indisready from pg_catalog.pg_index as i "
+        "where i.indexrelid = %s",
+        (oid,),
+    ).fetchone()
+    return row is not None and bool(row[0])
+
+
+def _oid(conn: psycopg.Connection, name: tuple[str, ...]) -> int | None:
+    if not name:
+        return None
+    quoted = sql.Identifier(*name).as_string(conn)
+    row = conn.execute("select pg_catalog.to_regclass(%s)::oid", (quoted,)).fetchone()
+    return row[0] if row else None

@@ -1,0 +1,271 @@
+"""The rules asked of files, and what they find."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tillroll.migrate.contract import exposed_schemas
+from tillroll.migrate.errors import UsageError
+from tillroll.migrate.files import MigrationFile, read_sql
+from tillroll.migrate.lint.access import ACCESS
+from tillroll.migrate.lint.checker import check_functions
+from tillroll.migrate.lint.locks import LOCKS
+from tillroll.migrate.lint.reading import choose, read_unit, shown
+from tillroll.migrate.lint.rule import ERROR, WARNING, Rule, Severity
+from tillroll.migrate.lint.shapes import SHAPES
+from tillroll.migrate.lint.world import Here, Unit, World
+from tillroll.migrate.parser import Change, Statement, comments, fault_of, position, refusal
+
+__all__ = ["RULES", "Finding", "LintResult", "lint"]
+
+_SYNTAX = Rule(
+    "syntax",
+    ERROR,
+    "Postgres's parser or `up` refuses the file, or the body of a function or DO block",
+    "correct it",
+)
+_CHECK = Rule(
+    "plpgsql-check",
+    ERROR,
+    "plpgsql_check finds an error in a function; its warnings are warnings here too",
+    "correct the function, or what it relies on",
+)
+_ALLOWANCE = Rule(
+    "allowance",
+    WARNING,
+    "a comment that allows nothing: no such rule, no reason, or nothing found",
+    "write `-- lint: allow RULE because REASON` before the statement, or remove it",
+)
+RULES: tuple[Rule, ...] = (_SYNTAX, _CHECK, *LOCKS, *SHAPES, *ACCESS, _ALLOWANCE)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a rule found.
+
+    Attributes:
+        file: Its path, from the current directory where it is below that.
+        line: From 1.
+        column: In characters, from 1.
+        rule: Its name.
+        text: What was found, and why it matters.
+        fix: What to do instead.
+    """
+
+    file: str
+    line: int
+    column: int
+    severity: Severity
+    rule: str
+    text: str
+    fix: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}:{self.column}"
+        return f"{where}: {self.severity} {self.rule}: {self.text}"
+
+
+@dataclass(frozen=True)
+class LintResult:
+    """What was linted, and found.
+
+    Attributes:
+        files: Which were linted.
+        findings: By file and line.
+        skipped: Checks that were not made, each with the reason.
+    """
+
+    files: tuple[str, ...]
+    findings: tuple[Finding, ...]
+    skipped: tuple[str, ...]
+
+    def count(self, severity: Severity) -> int:
+        """Return how many findings are errors, or warnings."""
+        return sum(each.severity == severity for each in self.findings)
+
+
+Found = tuple[Statement, Finding]
+
+
+def lint(
+    folder: Path,
+    *,
+    files: Sequence[Path] = (),
+    since: str | None = None,
+    db_url: str | None = None,
+    shadow_url: str | None = None,
+    platform: Path | None = None,
+    disable: Sequence[str] = (),
+) -> LintResult:
+    """Read migrations, and tell what would block, break, lose or open something.
+
+    Without a URL this needs no server. What comes before the linted files is read too, so that
+    it is known what is there already; nothing is found in it.
+
+    Args:
+        folder: The migrations; all are linted, unless one of the next three says otherwise.
+        files: Lint these; they may stand elsewhere.
+        since: Lint what is newer than this version.
+        db_url: Lint what is pending there.
+        shadow_url: A superuser's URL of a server, where a database of its own is loaded and
+            plpgsql_check asked about every function.
+        platform: A folder whose .sql files prepare that database.
+        disable: Names of rules that are left out.
+
+    Raises:
+        UsageError: A folder, file or rule is not there, or several choices are made.
+        GateFailed: The files do not load on the server.
+        ConnectionFailed: A server cannot be reached.
+    """
+    names = [rule.name for rule in RULES]
+    if unknown := sorted(set(disable) - set(names)):
+        raise UsageError(f"there is no rule {unknown[0]}; there are {', '.join(names)}")
+    before, chosen = choose(folder, files, since, db_url)
+    past, units, findings = [], [], []
+    for file in before:
+        try:
+            past.append(read_unit(file))
+        except UsageError:
+            pass  # it is not linted, and says nothing of what is there
+    for file in chosen:
+        try:
+            units.append(read_unit(file))
+        except UsageError as error:
+            findings.append(_refused(file, error))
+    found = [*_faults(units), *_ask(past, units, exposed_schemas(folder.parent / "config.toml"))]
+    skipped = _check(past, units, shadow_url, platform, found)
+    silent = {*disable, *([_CHECK.name] if skipped else ())}
+    findings += _without_allowed(units, found, silent)
+    return LintResult(
+        tuple(shown(file.path) for file in chosen),
+        tuple(
+            sorted(
+                (each for each in findings if each.rule not in disable),
+                key=lambda each: (each.file, each.line, each.column),
+            )
+        ),
+        skipped,
+    )
+
+
+def _refused(file: MigrationFile, error: UsageError) -> Finding:
+    fault, text = None, ""
+    with contextlib.suppress(UsageError):
+        text = read_sql(file.path)
+        fault = refusal(text)
+    line, column = position(text, fault.at if fault else 0)
+    said = fault.message if fault else str(error)
+    return Finding(shown(file.path), line, column, ERROR, _SYNTAX.name, said, _SYNTAX.fix)
+
+
+def _faults(units: Sequence[Unit]) -> Iterator[Found]:
+    for unit in units:
+        for statement in unit.statements:
+            if fault := fault_of(statement):
+                yield _found(unit, statement, fault.at, _SYNTAX, fault.message)
+        if unit.refused and not any(each.mark for each in unit.statements):
+            yield _found(unit, unit.statements[0], 0, _SYNTAX, unit.refused)
+
+
+def _ask(past: Sequence[Unit], units: Sequence[Unit], exposed: Sequence[str]) -> Iterator[Found]:
+    steps = [step for unit in (*past, *units) for step in unit.steps]
+    notifies = any(step.change.action == "notify" for step in steps)
+    world = World()
+    for step in (step for unit in past for step in unit.steps):
+        world.apply(step.change, new=False)
+    places = [
+        Here(world, unit, index, exposed, notifies)
+        for unit in units
+        for index in range(len(unit.steps))
+    ]
+    for here in places:
+        yield from _asked(here, waiting=False)
+        world.apply(here.step.change, new=True)
+    for here in places:
+        yield from _asked(here, waiting=True)
+
+
+def _asked(here: Here, waiting: bool) -> Iterator[Found]:
+    step = here.step
+    for rule in RULES:
+        if rule.waits == waiting and rule.finds(here):
+            text = f"{_label(step.change)}: {rule.summary}"
+            yield _found(here.unit, step.statement, step.change.at, rule, text)
+
+
+def _label(change: Change) -> str:
+    name = f"{change.schema}.{change.name}" if change.name else change.part
+    kind = change.kind or change.action
+    if kind == "column":
+        return f"column {name}.{change.part}"
+    return f"{kind} {change.part} on {name}" if change.part and change.name else f"{kind} {name}"
+
+
+def _check(
+    past: Sequence[Unit],
+    units: Sequence[Unit],
+    url: str | None,
+    platform: Path | None,
+    found: list[Found],
+) -> tuple[str, ...]:
+    if url is None:
+        return ("plpgsql_check needs a server: --shadow-url",)
+    complaints = check_functions(past, units, url, platform)
+    if complaints is None:
+        return ("plpgsql_check is not available on this server",)
+    found += [
+        _found(each.unit, each.statement, each.at, _CHECK, each.text, each.severity)
+        for each in complaints
+    ]
+    return ()
+
+
+def _found(
+    unit: Unit,
+    statement: Statement,
+    at: int,
+    rule: Rule,
+    text: str,
+    severity: Severity | None = None,
+) -> Found:
+    line, column = position(statement.text, at)
+    return statement, Finding(
+        unit.shown,
+        statement.line + line - 1,
+        column + (statement.column - 1 if line == 1 else 0),
+        severity or rule.severity,
+        rule.name,
+        text,
+        rule.fix,
+    )
+
+
+def _without_allowed(
+    units: Sequence[Unit], found: Sequence[Found], silent: set[str]
+) -> Iterator[Finding]:
+    """Leave out what comments allow, and tell of those that allow nothing."""
+    rules: dict[int, set[str]] = {}
+    for statement, finding in found:
+        rules.setdefault(id(statement), set()).add(finding.rule)
+    allowed = set()
+    for unit in units:
+        for statement in unit.statements:
+            for name, has_reason in _allowances(statement):
+                if has_reason and name in rules.get(id(statement), ()):
+                    allowed.add((id(statement), name))
+                elif name not in silent:
+                    yield _found(unit, statement, 0, _ALLOWANCE, f"{name}: {_ALLOWANCE.summary}")[1]
+    for statement, finding in found:
+        if (id(statement), finding.rule) not in allowed:
+            yield finding
+
+
+def _allowances(statement: Statement) -> Iterator[tuple[str, bool]]:
+    """Give the rules that comments of a statement allow, and whether with a reason."""
+    for comment in comments(statement.text):
+        words = comment.removeprefix("--").removeprefix("/*").removesuffix("*/").split()
+        if words[:2] == ["lint:", "allow"]:
+            yield " ".join(words[2:3]), words[3:4] == ["because"] and len(words) > 4

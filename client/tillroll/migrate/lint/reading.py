@@ -1,0 +1,79 @@
+"""Which files are read, and what they do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from tillroll.migrate import history
+from tillroll.migrate.errors import UsageError
+from tillroll.migrate.files import MigrationFile, read_folder, read_sql
+from tillroll.migrate.lint.world import Step, Unit
+from tillroll.migrate.parser import Change, changes, parse
+
+__all__ = ["choose", "read_unit", "shown"]
+
+Files = list[MigrationFile]
+
+
+def choose(
+    folder: Path, named: Sequence[Path], since: str | None, db_url: str | None
+) -> tuple[Files, Files]:
+    """Return the files that come before those to lint, and those.
+
+    Raises:
+        UsageError: There is no such folder, or files, a version and a database are given.
+        ConnectionFailed: The database cannot be reached.
+    """
+    if sum(map(bool, (named, since, db_url))) > 1:
+        raise UsageError("give files, a version to start after, or a database: one of these")
+    for path in named:
+        if not path.is_file():
+            raise UsageError(f"there is no file {path}")
+    there = read_folder(folder).files if folder.is_dir() or not named else ()
+    if named:
+        wanted = {path.resolve() for path in named}
+        inside = [file for file in there if file.path.resolve() in wanted]
+        own = {file.path.resolve() for file in inside}
+        others = [MigrationFile("", path.stem, path) for path in named if path.resolve() not in own]
+        first = inside[0].version if inside else ""
+        return [file for file in there if file.version < first], [*inside, *others]
+    applied = {file.version for file in there if since and file.version <= since}
+    if db_url is not None:
+        with history.connect(db_url) as conn, history.access():
+            applied = set(history.read(conn))
+    before = [file for file in there if file.version in applied]
+    return before, [file for file in there if file.version not in applied]
+
+
+def shown(path: Path) -> str:
+    """Return a path as people know it: from where they are, if it is below."""
+    real, here = Path(os.path.abspath(path)), Path.cwd()
+    return real.relative_to(here).as_posix() if real.is_relative_to(here) else str(path)
+
+
+def read_unit(file: MigrationFile) -> Unit:
+    """Read a file. Names without a schema are taken for `public`'s.
+
+    Raises:
+        UsageError: It cannot be read, or is no SQL.
+    """
+    statements = parse(read_sql(file.path), file.path.name)
+    steps = tuple(
+        Step(statement, _qualified(change))
+        for statement in statements
+        for change in changes(statement)
+    )
+    transactional, refused = not any(each.alone for each in statements), ""
+    try:
+        transactional = file.read().transactional
+    except UsageError as error:
+        refused = str(error)
+    return Unit(file, shown(file.path), statements, steps, transactional, refused)
+
+
+def _qualified(change: Change) -> Change:
+    everywhere = "default" in change.action  # no schema is each schema
+    return change if change.schema or everywhere else replace(change, schema="public")

@@ -1,0 +1,374 @@
+"""What a statement does, one change at a time: what `lint` reads in place of the parser's tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import postgast
+from postgast import pg_query_pb2 as pb
+
+from tillroll.migrate.parser.cut import Statement
+from tillroll.migrate.parser.nodes import (
+    arguments,
+    calls,
+    constants,
+    keywords,
+    name_of,
+    options,
+    tested,
+    type_of,
+    words,
+)
+
+__all__ = ["Change", "changes", "literals"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that a statement does.
+
+    Attributes:
+        action: `create table`, `add column`, `grant function`, `update`, `set session` …
+        schema: As it is written, else empty.
+        name: The object; the table, of what belongs to one.
+        part: The column, constraint, index, policy, trigger, value or setting.
+        type: A column's: `varchar(10)`, `ledger.receipt`, `text[]`.
+        flags: What is said of it: `not null`, `concurrently`, `if not exists` …
+        words: Privileges; types of a function's arguments; functions that a default calls;
+            functions that a policy calls bare, and strings in it; columns that a constraint
+            demands not to be null.
+        roles: Whom it is for, `public` among them.
+        at: Where it stands in the statement's text, in characters.
+    """
+
+    action: str
+    schema: str = ""
+    name: str = ""
+    part: str = ""
+    type: str = ""
+    flags: frozenset[str] = frozenset()
+    words: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    at: int = 0
+
+    @property
+    def kind(self) -> str:
+        """What it is done to: the action without its verb."""
+        return self.action.partition(" ")[2]
+
+
+Changes = Iterator[Change]
+_DDL = {pb.CREATE, pb.ALTER, pb.DROP, pb.GRANT, pb.REVOKE, pb.TRUNCATE, pb.EXECUTE}
+_KINDS = {
+    pb.OBJECT_TABLE: "table",
+    pb.OBJECT_VIEW: "view",
+    pb.OBJECT_MATVIEW: "materialized view",
+    pb.OBJECT_COLUMN: "column",
+    pb.OBJECT_FUNCTION: "function",
+    pb.OBJECT_PROCEDURE: "function",
+    pb.OBJECT_ROUTINE: "function",
+    pb.OBJECT_POLICY: "policy",
+    pb.OBJECT_TRIGGER: "trigger",
+    pb.OBJECT_INDEX: "index",
+}
+_COMMANDS = {
+    pb.AT_DropColumn: "drop column",
+    pb.AT_SetNotNull: "require column",
+    pb.AT_AlterColumnType: "retype column",
+    pb.AT_DropConstraint: "drop constraint",
+    pb.AT_ValidateConstraint: "validate constraint",
+    pb.AT_EnableRowSecurity: "enable row security",
+    pb.AT_DisableRowSecurity: "disable row security",
+    **dict.fromkeys(
+        (pb.AT_EnableTrig, pb.AT_EnableTrigAll, pb.AT_EnableTrigUser), "enable trigger"
+    ),
+    **dict.fromkeys(
+        (pb.AT_DisableTrig, pb.AT_DisableTrigAll, pb.AT_DisableTrigUser), "disable trigger"
+    ),
+    **dict.fromkeys((pb.AT_SetLogged, pb.AT_SetUnLogged, pb.AT_SetAccessMethod), "rewrite table"),
+}
+_CONSTRAINTS = {
+    pb.CONSTR_CHECK: "check",
+    pb.CONSTR_FOREIGN: "foreign key",
+    pb.CONSTR_UNIQUE: "unique",
+    pb.CONSTR_PRIMARY: "primary key",
+    pb.CONSTR_NOTNULL: "not null",
+    pb.CONSTR_DEFAULT: "default",
+    pb.CONSTR_IDENTITY: "identity",
+}
+
+
+def changes(statement: Statement) -> tuple[Change, ...]:
+    """Return what a statement does; none where it is nothing that a rule asks for."""
+    if statement.mark:
+        return (Change("control transaction", at=statement.code),)
+    read = _READERS.get(statement.kind)
+    if read is None:
+        return ()
+    # Parsed once more by itself: its locations then count from its own beginning.
+    node = getattr(postgast.parse(statement.text).stmts[0].stmt, statement.kind)
+    raw = statement.text.encode()
+    return tuple(
+        replace(each, at=len(raw[: each.at].decode()) if each.at > 0 else statement.code)
+        for each in read(node)
+    )
+
+
+def literals(statement: Statement) -> frozenset[str]:
+    """Return the strings that are written in a statement."""
+    return frozenset(() if statement.empty else constants(statement.node))
+
+
+def _flags(**named: bool) -> frozenset[str]:
+    return frozenset(name.replace("_", " ") for name, is_so in named.items() if is_so)
+
+
+def _on(action: str, relation: Any, **more: Any) -> Change:
+    return Change(action, relation.schemaname, relation.relname, **more)
+
+
+def _cascades(node: Any) -> bool:
+    return bool(node.behavior == pb.DROP_CASCADE)
+
+
+def _table(node: Any) -> Changes:
+    flags = _flags(
+        if_not_exists=node.if_not_exists,
+        temporary=node.relation.relpersistence == "t",
+        partitioned=node.HasField("partspec"),
+    )
+    yield _on("create table", node.relation, flags=flags)
+    for element in node.table_elts:
+        if element.HasField("column_def"):
+            yield _column(node.relation, element.column_def)
+        elif element.HasField("constraint"):
+            yield _constraint(node.relation, element.constraint)
+
+
+def _table_as(node: Any) -> Changes:
+    flags = _flags(if_not_exists=node.if_not_exists, temporary=node.into.rel.relpersistence == "t")
+    yield _on(f"create {_KINDS[node.objtype]}", node.into.rel, flags=flags)
+
+
+def _column(relation: Any, node: Any, if_not_exists: bool = False) -> Change:
+    constraints = [element.constraint for element in node.constraints]
+    kinds = frozenset(_CONSTRAINTS.get(each.contype, "") for each in constraints)
+    generated = any(
+        each.contype == pb.CONSTR_GENERATED and each.generated_kind != "v" for each in constraints
+    )
+    return _on(
+        "add column",
+        relation,
+        part=node.colname,
+        type=type_of(node.type_name),
+        flags=kinds | _flags(if_not_exists=if_not_exists, stored=generated),
+        words=tuple(
+            name
+            for each in constraints
+            if each.contype == pb.CONSTR_DEFAULT
+            for name in calls(each.raw_expr)
+        ),
+        at=node.location,
+    )
+
+
+def _constraint(relation: Any, node: Any) -> Change:
+    kind = _CONSTRAINTS.get(node.contype, "")
+    return _on(
+        "add constraint",
+        relation,
+        part=node.conname or kind,
+        flags=_flags(not_valid=node.skip_validation, by_index=bool(node.indexname)) | {kind},
+        words=words(node.keys) if kind == "not null" else tested(node.raw_expr),
+        at=node.location,
+    )
+
+
+def _alter_table(node: Any) -> Changes:
+    kind = _KINDS.get(node.objtype, "other")
+    for command in (each.alter_table_cmd for each in node.cmds):
+        what = getattr(command, "def")
+        if command.subtype == pb.AT_AddColumn:
+            yield _column(node.relation, what.column_def, command.missing_ok)
+        elif command.subtype == pb.AT_AddConstraint:
+            yield _constraint(node.relation, what.constraint)
+        else:
+            flags = _flags(
+                using=what.column_def.HasField("raw_default"), cascade=_cascades(command)
+            )
+            yield _on(
+                _COMMANDS.get(command.subtype, f"alter {kind}"),
+                node.relation,
+                part=command.name,
+                type=type_of(what.column_def.type_name),
+                flags=flags | options(what.list.items),
+            )
+
+
+def _drop(node: Any) -> Changes:
+    kind = _KINDS.get(node.remove_type, "other")
+    flags = _flags(cascade=_cascades(node), concurrently=node.concurrent)
+    for element in node.objects:
+        parts = name_of(element)
+        part = parts.pop() if kind in {"policy", "trigger"} else ""
+        schema, name = ["", "", *parts][-2:]
+        types = arguments(each.type_name for each in element.object_with_args.objargs)
+        if element.object_with_args.args_unspecified:
+            types = ("*",)
+        yield Change(f"drop {kind}", schema, name, part, flags=flags, words=types)
+
+
+def _rename(node: Any) -> Changes:
+    kind = _KINDS.get(getattr(node, "rename_type", None) or getattr(node, "object_type", None), "")
+    yield _on(f"rename {kind}", node.relation, part=getattr(node, "subname", ""))
+
+
+def _index(node: Any) -> Changes:
+    flags = _flags(concurrently=node.concurrent, if_not_exists=node.if_not_exists)
+    yield _on("create index", node.relation, part=node.idxname, flags=flags)
+
+
+def _function(node: Any) -> Changes:
+    schema, name = ["", *words(node.funcname)][-2:]
+    returned = type_of(node.return_type)
+    own = _flags(trigger=returned in {"trigger", "event_trigger"}, atomic=node.HasField("sql_body"))
+    given = [
+        each.function_parameter.arg_type
+        for each in node.parameters
+        if each.function_parameter.mode not in {pb.FUNC_PARAM_OUT, pb.FUNC_PARAM_TABLE}
+    ]
+    flags = options(node.options) | own
+    yield Change("create function", schema, name, flags=flags, words=arguments(given))
+
+
+def _alter_function(node: Any) -> Changes:
+    schema, name = ["", *words(node.func.objname)][-2:]
+    yield Change("alter function", schema, name, flags=options(node.actions))
+
+
+def _view(node: Any) -> Changes:
+    temporary = node.view.relpersistence == "t"
+    flags = options(node.options) | _flags(temporary=temporary)
+    yield _on("create view", node.view, flags=flags)
+
+
+def _policy(node: Any) -> Changes:
+    conditions = (node.qual, node.with_check)
+    called = [name for each in conditions for name in calls(each, subqueries=False)]
+    said = [text for each in conditions for text in constants(each)]
+    written = tuple(_role(each) for each in node.roles if each.role_spec.location >= 0)
+    action = "create policy" if hasattr(node, "cmd_name") else "alter policy"
+    yield _on(action, node.table, part=node.policy_name, words=(*called, *said), roles=written)
+
+
+def _role(element: Any) -> str:
+    spec = element.role_spec
+    return "public" if spec.roletype == pb.ROLESPEC_PUBLIC else str(spec.rolename)
+
+
+def _grant(node: Any) -> Changes:
+    for element in node.objects:
+        parts = name_of(element)
+        if node.targtype == pb.ACL_TARGET_ALL_IN_SCHEMA:
+            parts.append("")
+        yield _granted(node, *["", *parts][-2:])
+
+
+def _granted(node: Any, schema: str, name: str, default: str = "") -> Change:
+    verb = "grant" if node.is_grant else "revoke"
+    return Change(
+        f"{verb} {default}{_KINDS.get(node.objtype, 'other')}",
+        schema,
+        name,
+        words=tuple(each.access_priv.priv_name for each in node.privileges) or ("all",),
+        roles=tuple(map(_role, node.grantees)),
+    )
+
+
+def _default_privileges(node: Any) -> Changes:
+    schemas = [
+        item.string.sval
+        for option in node.options
+        if option.def_elem.defname == "schemas"
+        for item in option.def_elem.arg.list.items
+    ]
+    for schema in schemas or [""]:
+        yield _granted(node.action, schema, "", "default ")
+
+
+def _write(action: str) -> Callable[[Any], Changes]:
+    def read(node: Any) -> Changes:
+        if action == "insert":
+            flags = _flags(query=not node.select_stmt.select_stmt.values_lists)
+        else:
+            flags = _flags(where=action == "merge" or node.HasField("where_clause"))
+        yield _on(action, node.relation, flags=flags)
+
+    return read
+
+
+def _each_relation(action: str) -> Callable[[Any], Changes]:
+    return lambda node: (_on(action, each.range_var) for each in node.relations)
+
+
+def _maintenance(node: Any) -> Changes:
+    named = {each.def_elem.defname for each in getattr(node, "params", ())}
+    if getattr(node, "is_vacuumcmd", True):  # else it is ANALYZE
+        yield Change("maintain", flags=_flags(concurrently="concurrently" in named))
+
+
+def _set(node: Any) -> Changes:
+    if not node.is_local and node.kind == pb.VAR_SET_VALUE:
+        values = tuple(text for each in node.args for text in constants(each))
+        yield Change("set session", part=node.name, words=values)
+
+
+def _do(node: Any) -> Changes:
+    body = "".join(
+        each.def_elem.arg.string.sval for each in node.args if each.def_elem.defname == "as"
+    )
+    yield Change("do", flags=_flags(ddl=bool(_DDL & keywords(body))))
+
+
+def _enum(node: Any) -> Changes:
+    schema, name = ["", *words(node.type_name)][-2:]
+    yield Change("add value", schema, name, part=node.new_val)
+
+
+def _domain(node: Any) -> Changes:
+    schema, name = ["", *words(node.domainname)][-2:]
+    yield Change("create domain", schema, name, flags=_flags(constrained=bool(node.constraints)))
+
+
+_READERS: dict[str, Callable[[Any], Changes]] = {
+    "create_stmt": _table,
+    "create_table_as_stmt": _table_as,
+    "alter_table_stmt": _alter_table,
+    "drop_stmt": _drop,
+    "rename_stmt": _rename,
+    "alter_object_schema_stmt": _rename,
+    "index_stmt": _index,
+    "create_function_stmt": _function,
+    "alter_function_stmt": _alter_function,
+    "view_stmt": _view,
+    "create_policy_stmt": _policy,
+    "alter_policy_stmt": _policy,
+    "grant_stmt": _grant,
+    "alter_default_privileges_stmt": _default_privileges,
+    "insert_stmt": _write("insert"),
+    "update_stmt": _write("update"),
+    "delete_stmt": _write("delete"),
+    "merge_stmt": _write("merge"),
+    "truncate_stmt": _each_relation("truncate"),
+    "lock_stmt": _each_relation("lock"),
+    "vacuum_stmt": _maintenance,
+    "cluster_stmt": _maintenance,
+    "reindex_stmt": _maintenance,
+    "variable_set_stmt": _set,
+    "notify_stmt": lambda node: iter((Change("notify", name=node.conditionname),)),
+    "do_stmt": _do,
+    "alter_enum_stmt": _enum,
+    "create_domain_stmt": _domain,
+}

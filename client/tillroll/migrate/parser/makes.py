@@ -1,0 +1,53 @@
+"""What a statement makes, as facts name it, and how the same is made over what is there."""
+
+from __future__ import annotations
+
+from tillroll.migrate.parser.cut import Statement
+from tillroll.migrate.parser.names import names
+
+__all__ = ["made", "replacing"]
+
+_KINDS = {"schema": "schema", "relation": "relation", "routine": "function"}
+_PARTS = {  # of a table: kind of fact, where the table stands, where the name stands
+    "create_trig_stmt": ("trigger", "relation", "trigname"),
+    "create_policy_stmt": ("policy", "table", "policy_name"),
+    "rule_stmt": ("rule", "relation", "rulename"),
+}
+_ALONE = {
+    "create_extension_stmt": ("extension", "extname"),
+    "create_event_trig_stmt": ("event trigger", "trigname"),
+    "create_publication_stmt": ("publication", "pubname"),
+}
+_REPLACED = {"create_function_stmt", "view_stmt", "create_trig_stmt", "rule_stmt", "define_stmt"}
+
+
+def made(statement: Statement) -> tuple[str, tuple[str, ...]] | None:
+    """Return the kind of what a statement makes and its name, unquoted; None where it is no thing.
+
+    The name is (name), (schema, name) or, of a part of a table, (schema, table, name). A type
+    counts as a relation, and so does an index.
+    """
+    kind, node = statement.kind, statement.node
+    if kind in _PARTS:
+        fact, table, name = _PARTS[kind]
+        of = getattr(node, table)
+        return fact, (of.schemaname or "public", of.relname, getattr(node, name))
+    if kind in _ALONE:
+        fact, name = _ALONE[kind]
+        return fact, (getattr(node, name),)
+    if kind == "create_stats_stmt":
+        words = ("public", *(part.string.sval for part in node.defnames))
+        return "statistics", words[-2:]
+    if kind in {"rename_stmt", "alter_object_schema_stmt"}:
+        return None
+    for taken in names(statement)[0]:
+        return _KINDS[taken.kind], tuple(filter(None, (taken.schema, taken.name)))
+    return None
+
+
+def replacing(statement: Statement) -> str:
+    """Return a statement's text with OR REPLACE, where it can have it and has it not."""
+    text, begin = statement.text, statement.code
+    if statement.kind not in _REPLACED or statement.node.replace or not made(statement):
+        return text
+    return f"{text[:begin]}create or replace{text[begin + len('create') :]}"

@@ -1,0 +1,120 @@
+"""Small questions to the parser's tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import postgast
+from postgast import pg_query_pb2 as pb
+
+__all__ = [
+    "arguments",
+    "calls",
+    "constants",
+    "keywords",
+    "name_of",
+    "options",
+    "tested",
+    "type_of",
+    "words",
+]
+
+
+def words(parts: Iterable[Any]) -> tuple[str, ...]:
+    """Return the strings of a list, such as the parts of a name."""
+    return tuple(part.string.sval for part in parts)
+
+
+def type_of(node: Any) -> str:
+    """Return a type as it is written, by its name in the catalog: `numeric(12,2)`, `app.kind[]`."""
+    names = [name for name in words(node.names) if name != "pg_catalog"]
+    sizes = ",".join(str(each.a_const.ival.ival) for each in node.typmods)
+    mark = "%type" if node.pct_type else ""
+    arrays = "[]" * len(node.array_bounds)
+    return ".".join(names) + (f"({sizes})" if sizes else "") + mark + arrays
+
+
+def calls(node: Any, *, subqueries: bool = True) -> tuple[str, ...]:
+    """Return the functions that an expression calls, as written, without `pg_catalog`."""
+    return tuple(
+        ".".join(name for name in words(each.funcname) if name != "pg_catalog")
+        for each in _walk(node, subqueries)
+        if isinstance(each, pb.FuncCall)
+    )
+
+
+def constants(node: Any) -> tuple[str, ...]:
+    """Return the strings that are written in an expression or statement."""
+    return tuple(
+        each.sval.sval
+        for each in _walk(node)
+        if isinstance(each, pb.A_Const) and each.HasField("sval")
+    )
+
+
+def keywords(text: str) -> set[int]:
+    """Return which tokens there are in a text; none where it cannot be cut into tokens."""
+    try:
+        return {token.token for token in postgast.scan(text).tokens}
+    except postgast.PgQueryError:
+        return set()
+
+
+def name_of(element: Any) -> list[str]:
+    """Return the parts of a name, of whatever form a statement gives it to what is there."""
+    which = element.WhichOneof("node")
+    inner = getattr(element, which)
+    if which == "range_var":
+        return [*filter(None, (inner.schemaname, inner.relname))]
+    if which == "string":
+        return [inner.sval]
+    parts = {"list": "items", "type_name": "names", "object_with_args": "objname"}.get(which)
+    return [*words(getattr(inner, parts))] if parts else []
+
+
+def arguments(types: Iterable[Any]) -> tuple[str, ...]:
+    """Return types as a signature: without their schemas, which can be written or not."""
+    return tuple(type_of(each).rpartition(".")[2] for each in types)
+
+
+def tested(node: Any) -> tuple[str, ...]:
+    """Return the columns of which an expression demands that they are not null."""
+    which = node.WhichOneof("node")
+    if which == "null_test" and node.null_test.nulltesttype == pb.IS_NOT_NULL:
+        return words(node.null_test.arg.column_ref.fields)[-1:]
+    if which == "bool_expr" and node.bool_expr.boolop == pb.AND_EXPR:
+        return tuple(column for each in node.bool_expr.args for column in tested(each))
+    return ()
+
+
+def options(elements: Iterable[Any]) -> frozenset[str]:
+    """Return what the options of a function or a view come to.
+
+    `definer` or `invoker`, `search path` where that is set.
+    """
+    found = set()
+    for each in (element.def_elem for element in elements):
+        if each.defname == "security":
+            found.add("definer" if each.arg.boolean.boolval else "invoker")
+        elif each.defname == "set" and each.arg.variable_set_stmt.name == "search_path":
+            found.add("search path")
+        elif each.defname == "security_invoker" and _is_on(each):
+            found.add("invoker")
+    return frozenset(found)
+
+
+def _is_on(option: Any) -> bool:
+    if not option.HasField("arg"):
+        return True
+    value = option.arg.string.sval or option.arg.integer.ival or option.arg.boolean.boolval
+    return str(value).lower() in {"true", "on", "yes", "1"}
+
+
+def _walk(message: Any, subqueries: bool = True) -> Iterator[Any]:
+    yield message
+    for field, value in message.ListFields():
+        if field.message_type is None or (not subqueries and field.name == "sub_link"):
+            continue
+        for each in value if field.is_repeated else (value,):
+            yield from _walk(each, subqueries)

@@ -1,0 +1,105 @@
+"""What `up` would do now: statements, locks, sizes; and what binds `up` to just that."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from tillroll.migrate import history
+from tillroll.migrate.errors import UsageError
+from tillroll.migrate.files import read_folder
+from tillroll.migrate.status import Binding, bind, forward, read_status
+
+__all__ = ["Plan", "PlannedFile", "PlannedStatement", "make_plan", "read_plan"]
+
+
+@dataclass(frozen=True)
+class PlannedStatement:
+    """A statement that would be run.
+
+    Attributes:
+        number: In its file, from 1.
+        line: Where it begins, from 1.
+        text: As the history will store it.
+    """
+
+    number: int
+    line: int
+    text: str
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """A file that would be applied.
+
+    Attributes:
+        transactional: Whether as a whole or not at all; else statement by statement.
+    """
+
+    version: str
+    name: str
+    transactional: bool
+    statements: tuple[PlannedStatement, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be done.
+
+    Attributes:
+        binding: What it is bound to: `up` refuses it where history or files are others by then.
+        files: In the order in which they would be applied.
+    """
+
+    binding: Binding
+    files: tuple[PlannedFile, ...]
+
+
+def make_plan(dsn: str, folder: Path, *, out_of_order: Collection[str] = (), wait: float = 60
+) -> Plan:
+    """Return what `up` would do now; changes nothing.
+
+    Raises:
+        UsageError: A pending file is not usable.
+        HistoryDivergent: `up` would refuse this history.
+        Unfinished: A file is part-way.
+        ConnectionFailed: The database cannot be reached.
+    """
+    found = read_folder(folder)
+    with history.connect(dsn) as conn, history.reading(conn, wait):
+        status = read_status(conn, found)
+    todo = forward(found, status, out_of_order)
+    files = []
+    for file in todo:
+        content = file.read()
+        files.append(
+            PlannedFile(
+                file.version,
+                file.name,
+                content.transactional,
+                tuple(
+                    PlannedStatement(number, statement.line, statement.text)
+                    for number, statement in enumerate(content.statements, 1)
+                    if not statement.empty and number - 1 not in content.skipped
+                ),
+            )
+        )
+    return Plan(bind(status, todo), tuple(files))
+
+
+def read_plan(path: Path) -> Binding:
+    """Return what a written plan is bound to.
+
+    Raises:
+        UsageError: It cannot be read, or is no plan.
+    """
+    try:
+        binding = json.loads(path.read_text(encoding="utf-8"))["binding"]
+        files = tuple((str(version), str(sha256)) for version, sha256 in binding["files"])
+        return Binding(str(binding["history"]), files)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path} is no plan: write one with `plan --out {path}`") from error

@@ -1,0 +1,1 @@
+"""A rehearsal: what is pending, run on an empty copy of the schema and watched."""

@@ -1,0 +1,112 @@
+"""What there is at one moment, as a session sees it from within its transaction."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, get_args
+
+import psycopg
+
+__all__ = ["MODES", "Mode", "Proven", "Relation", "State", "look"]
+
+Mode = Literal[
+    "AccessShare",
+    "RowShare",
+    "RowExclusive",
+    "ShareUpdateExclusive",
+    "Share",
+    "ShareRowExclusive",
+    "Exclusive",
+    "AccessExclusive",
+]
+MODES: tuple[Mode, ...] = get_args(Mode)
+# What this session has told the server and what it has yet to tell add up at any moment. VACUUM
+# reads a table without counting as a scan.
+_RELATIONS = """
+    select
+        c.oid,
+        pg_catalog.format('%I.%I', n.nspname, c.relname),
+        c.relkind::text,
+        coalesce(i.indrelid, (
+            select h.inhparent from pg_catalog.pg_inherits as h
+            where h.inhrelid = c.oid and c.relispartition
+        )),
+        pg_catalog.pg_relation_filenode(c.oid),
+        pg_catalog.pg_stat_get_numscans(c.oid) + pg_catalog.pg_stat_get_xact_numscans(c.oid)
+            + pg_catalog.pg_stat_get_vacuum_count(c.oid),
+        coalesce(m.amname::text, '')
+    from pg_catalog.pg_class as c
+    inner join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+    left join pg_catalog.pg_index as i on i.indexrelid = c.oid
+    left join pg_catalog.pg_am as m on m.oid = c.relam
+    where c.relkind in ('r', 'p', 'm', 'v', 'S', 'f', 'i', 'I') and c.relpersistence <> 't'
+        and n.nspname not in ('pg_catalog', 'pg_toast', 'information_schema')
+"""
+_LOCKS = """
+    select l.relation, pg_catalog.replace(l.mode, 'Lock', '')
+    from pg_catalog.pg_locks as l
+    where l.pid = pg_catalog.pg_backend_pid() and l.locktype = 'relation' and l.granted
+        and l.database = (
+            select d.oid from pg_catalog.pg_database as d
+            where d.datname = pg_catalog.current_database()
+        )
+"""
+_PROVEN = """
+    select c.oid, c.contype::text, c.conrelid, c.confrelid
+    from pg_catalog.pg_constraint as c
+    where c.contype in ('f', 'c') and c.conrelid <> 0 and c.conparentid = 0 and c.convalidated
+"""
+
+
+class Relation(NamedTuple):
+    """A relation at one moment.
+
+    Attributes:
+        kind: As in pg_class.relkind.
+        of: The table of an index, the parent of a partition.
+        filenode: Of its file; None where it has none.
+        scans: How often it was read.
+        method: Of access.
+    """
+
+    oid: int
+    name: str
+    kind: str
+    of: int | None
+    filenode: int | None
+    scans: int
+    method: str
+
+    @property
+    def is_index(self) -> bool:
+        """Whether it is an index, of a partitioned table or not."""
+        return self.kind in {"i", "I"}
+
+
+class Proven(NamedTuple):
+    """A validated constraint: `f`, a foreign key to another table, or `c`, a check."""
+
+    kind: str
+    table: int
+    other: int
+
+
+class State(NamedTuple):
+    """What there is at one moment.
+
+    Attributes:
+        relations: By oid; no system catalogs, no temporary tables.
+        locks: Relations with the modes of their locks, as places in `MODES`.
+        proven: The validated constraints, by oid.
+    """
+
+    relations: dict[int, Relation]
+    locks: frozenset[tuple[int, int]]
+    proven: dict[int, Proven]
+
+
+def look(conn: psycopg.Connection) -> State:
+    """Return what there is now, and what this session holds of it."""
+    relations = [Relation(*row) for row in conn.execute(_RELATIONS)]
+    locks = frozenset((oid, MODES.index(mode)) for oid, mode in conn.execute(_LOCKS))
+    proven = {oid: Proven(*rest) for oid, *rest in conn.execute(_PROVEN)}
+    return State({each.oid: each for each in relations}, locks, proven)

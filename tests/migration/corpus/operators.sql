@@ -1,0 +1,10 @@
+select '{"a;":1}'::jsonb -> 'a;', '[1]'::jsonb @> '[]', '{}'::jsonb #>> '{a;b}', '{}'::jsonb ? ';';
+select jsonb '[{"x": "-- ;"}]' - 0, @ -5, |/ 25, 2 <> 3, 'a' !~ ';', 5 # 2, 'a'||';'||'b', - - 1;
+create operator public.@*+ (function = int4mul, leftarg = int, rightarg = int);
+select 1 operator(public.@*+) 2, 3 operator ( public . @*+ ) 4;
+select .5, 5., 1e10, 1E-3, 12.5e+3, 'x'from(select 1)q;
+select '1'::int::text::varchar(3), cast(';' as text), (array[1,2,3])[1:2], (array[1,2,3])[:2], int '4';
+create function public.f(a int, b int default 2) returns int language sql return a;
+select public.f(a => 1), public.f(b := 1, a := 2), public.f(a=>1,b=>-1);
+select ((((1)))), (select (';')), ('(;)'), (")") from (select 1 as ")") q;
+select '<a b=";">&lt;;</a>', json '{"k": ["; -- /* "]}', json_build_object('k;', ';');

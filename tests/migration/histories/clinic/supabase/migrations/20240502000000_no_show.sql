@@ -1,0 +1,1 @@
+alter type clinic.visit_state add value 'no_show';

@@ -1,0 +1,1 @@
+-- no statement; a reminder that the slugs were checked by hand

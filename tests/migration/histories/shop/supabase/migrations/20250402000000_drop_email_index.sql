@@ -1,0 +1,2 @@
+-- pg-delta: transaction=false
+drop index concurrently if exists shop.orders_2025_email_idx;
