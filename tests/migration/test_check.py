@@ -138,6 +138,19 @@ def test_a_source_that_moved_on_is_told(
     assert {(each.side, each.kind, each.identity) for each in result.differences} == expected
 
 
+def test_what_is_cosmetic_is_told_and_passes(
+    project: Path, compiled: Path, newest: Cluster
+) -> None:
+    function = project / "functions/app/count_kinds.sql"
+    function.write_text(function.read_text().replace("-- ü", "-- u"))
+    told: list[str] = []
+    url = newest.server.dsn()
+    result = check(sources(project), compiled.parent, db_url=url, tell=told.append)
+    assert [each.cosmetic for each in result.differences] == [True]
+    assert result.equal
+    assert told
+
+
 def test_a_difference_reads_as_a_diff(project: Path, compiled: Path, newest: Cluster) -> None:
     table = project / "sql/app/kinds.sql"
     table.write_text(table.read_text().replace("name text", "name varchar"))

@@ -23,6 +23,7 @@ from tillroll.migrate import (
     generate,
 )
 from tillroll.migrate.check import from_sources, reference_of
+from tillroll.migrate.draft import renaming
 from tillroll.migrate.shadow import shadow
 
 FILES = {
@@ -231,8 +232,6 @@ def test_functions_come_as_their_files_and_replace_what_they_can(project: Projec
     project.edit("functions/app/touch.sql", ("return new", "return null"))
     project.edit("functions/app/total.sql", ("int default 1", "int default 1, plus int default 0"))
     project.edit("sql/app/shown.sql", ("i.name", "i.name, i.kind"))
-    assert "n > 1" in project.generate(dry_run=True).sql
-    assert project.written() == 1
     sql = project.up()
     assert (project.root / "functions/app/is_shown.sql").read_text() in sql
     assert "create or replace function app.touch()" in sql
@@ -494,16 +493,17 @@ def test_what_cannot_be_done_is_told_and_written_only_when_asked_for(project: Pr
 
 def test_names_that_mean_nothing_are_refused(project: Project) -> None:
     project.edit("functions/app/is_shown.sql", ("n > 0", "n > 1"))
-    options: list[dict[str, Any]] = [
-        {"allow_drop": ["app.item"]},
-        {"renames": {"app.item": "thing"}},
-        {"renames": {"app.items": "other.things"}},
-        {"renames": {"app.items": "kinds"}},
-    ]
-    for each in options:
-        with pytest.raises(UsageError):
-            project.generate(**each)
+    with pytest.raises(UsageError):
+        project.generate(allow_drop=["app.item"])
+    with pytest.raises(UsageError):  # it is taken
+        project.generate(renames={"app.items": "kinds"})
     assert project.written() == 1
+
+
+@pytest.mark.parametrize("rename", [{"app.item": "thing"}, {"app.items": "other.things"}])
+def test_what_is_renamed_is_there_and_stays_in_its_schema(rename: dict[str, str]) -> None:
+    with pytest.raises(UsageError):
+        renaming({("relation", "app.items"): {"kind": "r"}}, rename)
 
 
 def test_the_command_exits_0_and_10(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -514,6 +514,7 @@ def test_the_command_exits_0_and_10(project: Project, monkeypatch: pytest.Monkey
     dry = run("generate", "next", "--dry-run", *shadow)
     assert dry.exit_code == 10
     assert "n > 1" in dry.stdout
+    assert project.written() == 1
     assert run("generate", "next", "--rename", "app.items", *shadow).exit_code == 2
     written = run("generate", "next", "--allow-drop", "app.extra", "--json", *shadow)
     assert written.exit_code == 0

@@ -33,23 +33,25 @@ from tillroll.migrate.install import InstalledFile, InstallResult, Release, inst
 from tillroll.migrate.lint import Finding, LintResult, Rule, lint
 from tillroll.migrate.matrix import ROLES, AccessChange, MatrixResult, matrix
 from tillroll.migrate.plan import Plan, PlannedFile, PlannedStatement, make_plan, read_plan
-from tillroll.migrate.rehearsal.rates import Rates, calibrate, load_rates, save_rates
-from tillroll.migrate.rehearsal.rehearse import applied_versions, rehearse
-from tillroll.migrate.rehearsal.results import (
+from tillroll.migrate.rehearsal import (
+    IndexSize,
     Lock,
     OverBudget,
+    Rates,
     Rehearsal,
     RehearsedFile,
-    Scan,
-    StatementEffect,
-)
-from tillroll.migrate.rehearsal.sizes import (
-    IndexSize,
     RunningTransaction,
+    Scan,
     Sizes,
+    StatementEffect,
     TableSize,
+    applied_versions,
+    calibrate,
+    load_rates,
     load_sizes,
     read_sizes,
+    rehearse,
+    save_rates,
     sizes_of,
 )
 from tillroll.migrate.repair import Repair, RepairResult, repair

@@ -11,7 +11,7 @@ from psycopg import errors as pg
 
 from tillroll.migrate import history, journal
 from tillroll.migrate.blockers import who_holds
-from tillroll.migrate.errors import Blocker, ConnectionFailed, MigrationFailed
+from tillroll.migrate.errors import Blocker, ConnectionFailed, MigrateError, MigrationFailed
 from tillroll.migrate.files import Content, MigrationFile
 from tillroll.migrate.history import Deadline, Mark
 from tillroll.migrate.parser import Statement, position
@@ -83,8 +83,7 @@ class Session:
             try:
                 pid, after = run.open(self._limits.lock_timeout, before)
                 with self._watch.on(pid):
-                    run.statements()
-                    run.end(began, facts)
+                    run.run(facts)
             except PASSING as error:
                 self._roll_back()
                 deadline.wait(error, f"{file.path.name} met a lock", self._in_the_way)
@@ -149,7 +148,7 @@ class _Run:
         self._conn = conn
         self._file = file
         self._content = content
-        self._running: list[tuple[int, psycopg.Cursor]] = []
+        self._sent: list[tuple[int, psycopg.Cursor]] = []
         self.committing = False
 
     def open(self, lock_timeout: float, before: Mark) -> tuple[int, Mark]:
@@ -181,39 +180,30 @@ class _Run:
             raise Moved
         return pid, Mark(before.size + 1, before.total + own)
 
-    def statements(self) -> None:
-        """Send all statements at once; the first that fails is the first without an answer."""
-        with self._conn.pipeline():
-            for index, statement in enumerate(self._content.statements):
-                if not statement.empty and index not in self._content.skipped:
-                    cursor = self._conn.cursor()
-                    self._running.append((index, cursor))
-                    cursor.execute(statement.text)
-
-    def end(self, began: float, facts: str | None) -> None:
-        """Check what was deferred, write the history and commit."""
-        conn, file = self._conn, self._file
-        self._running = []
+    def run(self, facts: str | None) -> None:
+        """Send everything at once, to the commit: what fails ends all that comes after it."""
+        conn, file, content = self._conn, self._file, self._content
         with conn.pipeline():
+            for index, statement in enumerate(content.statements):
+                if not statement.empty and index not in content.skipped:
+                    cursor = conn.cursor()
+                    self._sent.append((index, cursor))
+                    cursor.execute(statement.text)
             # Here it may still wait no longer than lock_timeout; at COMMIT it could.
             conn.execute("set constraints all immediate")
             conn.execute("reset all")
-        with history.access():
-            with conn.pipeline():
-                texts = [statement.text for statement in self._content.statements]
-                history.record(conn, file.version, file.name, texts)
-                seconds = time.monotonic() - began
-                journal.remember(
-                    conn, file, self._content, origin="up", seconds=seconds, facts_before=facts
-                )
-        self.committing = True
-        conn.execute("commit")
+            history.record(conn, file.version, file.name, content.texts)
+            journal.remember(conn, file, content, origin="up", facts_before=facts)
+            self.committing = True
+            conn.execute("commit")
 
-    def explain(self, error: psycopg.Error) -> MigrationFailed:
-        """Return what failed, with its place."""
-        for index, cursor in self._running:
+    def explain(self, error: psycopg.Error) -> MigrateError:
+        """Return what failed, with its place: the first statement without an answer, or the end."""
+        for index, cursor in self._sent:
             if cursor.pgresult is None:
                 return failed(self._file, index + 1, self._content.statements[index], error)
+        if isinstance(error, pg.InsufficientPrivilege):
+            return history.closed(error)
         return failed(self._file, 0, None, error)
 
 

@@ -47,6 +47,11 @@ class Content:
     sha256: str
     meaning: str
 
+    @property
+    def texts(self) -> list[str]:
+        """The statements as the history stores them."""
+        return [statement.text for statement in self.statements]
+
 
 @dataclass(frozen=True)
 class MigrationFile:

@@ -25,6 +25,7 @@ __all__ = [
     "Deadline",
     "Mark",
     "access",
+    "closed",
     "columns",
     "connect",
     "ensure",
@@ -317,6 +318,14 @@ def rename(conn: psycopg.Connection, version: str, to: str, name: str) -> None:
         conn.execute("delete from supabase_migrations.runner_file where version = %s", (version,))
 
 
+def closed(error: psycopg.Error) -> UsageError:
+    """Return the error of a role that may not make, read, lock or write the history."""
+    return UsageError(
+        f"the history of migrations is closed to this role: {str(error).strip()}\n"
+        "Connect as the role that owns the database (on Supabase: postgres)."
+    )
+
+
 @contextlib.contextmanager
 def access() -> Iterator[None]:
     """Around work on the history: tell a missing right or a lost server as what it is.
@@ -333,10 +342,7 @@ def access() -> Iterator[None]:
             "the one that can be written to"
         ) from error
     except pg.InsufficientPrivilege as error:
-        raise UsageError(
-            f"the history of migrations is closed to this role: {str(error).strip()}\n"
-            "Connect as the role that owns the database (on Supabase: postgres)."
-        ) from error
+        raise closed(error) from error
     except psycopg.OperationalError as error:
         if isinstance(error, pg.LockNotAvailable):
             raise

@@ -29,6 +29,7 @@ __all__ = [
     "write_step",
 ]
 
+_TOOL = f"tillroll {installed('tillroll')}"
 _PATIENCE = 10  # seconds that a lease counts without a sign of life
 _ALIVE = """
     exists (
@@ -107,12 +108,19 @@ def remember(
     seconds: float | None = None,
     facts_before: str | None = None,
 ) -> None:
-    """Write what is known of a file whose history row this transaction has written or found."""
+    """Write what is known of a file whose history row this transaction has written or found.
+
+    Args:
+        origin: `up`, `repair` or `adopt`.
+        seconds: What it took; None: since this transaction began.
+        facts_before: Fingerprint of the catalog before it, where it was taken.
+    """
     conn.execute(
         "insert into supabase_migrations.runner_file as f (version, name, origin, sha256, "
         "meaning, digest, statements, seconds, tool, facts_before) "
         "select h.version, %s, %s, %s, %s, pg_catalog.md5(coalesce(h.statements::text, '')), "
-        "%s, %s, %s, %s from supabase_migrations.schema_migrations as h where h.version = %s "
+        "%s, coalesce(%s::float8, extract(epoch from clock_timestamp() - now())), %s, %s "
+        "from supabase_migrations.schema_migrations as h where h.version = %s "
         "on conflict (version) do update set name = excluded.name, origin = excluded.origin, "
         "sha256 = excluded.sha256, meaning = excluded.meaning, digest = excluded.digest, "
         "statements = excluded.statements, seconds = excluded.seconds, tool = excluded.tool, "
@@ -125,7 +133,7 @@ def remember(
             content.meaning,
             len(content.statements),
             seconds,
-            f"tillroll {installed('tillroll')}",
+            _TOOL,
             facts_before,
             file.version,
         ),

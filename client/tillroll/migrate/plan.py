@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tillroll.migrate import history
 from tillroll.migrate.errors import UsageError
-from tillroll.migrate.files import read_folder
+from tillroll.migrate.files import MigrationFile, read_folder
+from tillroll.migrate.rehearsal import Rehearsal, rehearse, sizes_of
 from tillroll.migrate.status import Binding, bind, forward, read_status
 
 __all__ = ["Plan", "PlannedFile", "PlannedStatement", "make_plan", "read_plan"]
@@ -51,42 +52,73 @@ class Plan:
     Attributes:
         binding: What it is bound to: `up` refuses it where history or files are others by then.
         files: In the order in which they would be applied.
+        rehearsal: The same files with locks, rewrites and scans, reckoned with the sizes of this
+            database's tables; None where nothing was rehearsed.
     """
 
     binding: Binding
     files: tuple[PlannedFile, ...]
+    rehearsal: Rehearsal | None
 
 
-def make_plan(dsn: str, folder: Path, *, out_of_order: Collection[str] = (), wait: float = 60
+def make_plan(
+    dsn: str,
+    folder: Path,
+    *,
+    platform: Path | None,
+    shadow_url: str | None = None,
+    rehearsed: bool = True,
+    wait: float = 60,
+    progress: Callable[[str], None] | None = None,
 ) -> Plan:
     """Return what `up` would do now; changes nothing.
+
+    Args:
+        dsn: Of the database.
+        folder: The migrations.
+        platform: See `shadow`.
+        shadow_url: See `shadow`.
+        rehearsed: Whether to run the pending files on an empty copy, to see what they lock.
+        wait: Seconds to wait for others who have locked the history.
+        progress: Told what is done just now.
 
     Raises:
         UsageError: A pending file is not usable.
         HistoryDivergent: `up` would refuse this history.
         Unfinished: A file is part-way.
-        ConnectionFailed: The database cannot be reached.
+        GateFailed: A pending file does not apply to an empty copy.
+        ConnectionFailed: The database cannot be reached, or there is no server for the copy.
     """
     found = read_folder(folder)
     with history.connect(dsn) as conn, history.reading(conn, wait):
         status = read_status(conn, found)
-    todo = forward(found, status, out_of_order)
-    files = []
-    for file in todo:
-        content = file.read()
-        files.append(
-            PlannedFile(
-                file.version,
-                file.name,
-                content.transactional,
-                tuple(
-                    PlannedStatement(number, statement.line, statement.text)
-                    for number, statement in enumerate(content.statements, 1)
-                    if not statement.empty and number - 1 not in content.skipped
-                ),
-            )
+    todo = forward(found, status)
+    rehearsal = None
+    if todo and rehearsed:
+        applied = frozenset(file.version for file in found.files if file not in todo)
+        rehearsal = rehearse(
+            folder,
+            applied,
+            platform=platform,
+            shadow_url=shadow_url,
+            sizes=sizes_of(dsn),
+            progress=progress,
         )
-    return Plan(bind(status, todo), tuple(files))
+    return Plan(bind(status, todo), tuple(map(_planned, todo)), rehearsal)
+
+
+def _planned(file: MigrationFile) -> PlannedFile:
+    content = file.read()
+    return PlannedFile(
+        file.version,
+        file.name,
+        content.transactional,
+        tuple(
+            PlannedStatement(number, statement.line, statement.text)
+            for number, statement in enumerate(content.statements, 1)
+            if not statement.empty and number - 1 not in content.skipped
+        ),
+    )
 
 
 def read_plan(path: Path) -> Binding:

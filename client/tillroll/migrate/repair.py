@@ -121,9 +121,8 @@ def _applied(conn: psycopg.Connection, files: Sequence[MigrationFile]) -> list[R
         if file.version in there:
             raise UsageError(f"{file.path.name} is applied already; nothing was changed")
         content = file.read()
-        texts = [statement.text for statement in content.statements]
-        history.record(conn, file.version, file.name, texts)
-        journal.remember(conn, file, content, origin="repair")
+        history.record(conn, file.version, file.name, content.texts)
+        journal.remember(conn, file, content, origin="repair", seconds=0)
         journal.forget(conn, file.version)
     return [Repair("applied", file.version) for file in files]
 
@@ -137,7 +136,7 @@ def _accepted(
             raise UsageError(
                 f"{file.path.name} is not edited but {states[file.version]}; nothing was changed"
             )
-        journal.remember(conn, file, file.read(), origin="repair")
+        journal.remember(conn, file, file.read(), origin="repair", seconds=0)
     return [Repair("accepted", file.version) for file in files]
 
 
@@ -158,7 +157,7 @@ def _aligned(conn: psycopg.Connection, folder: Folder) -> list[Repair]:
         if len(twins) == 1:
             del homeless[twins[0]]
             history.rename(conn, twins[0], version, file.name)
-            journal.remember(conn, file, content, origin="repair")
+            journal.remember(conn, file, content, origin="repair", seconds=0)
             repairs.append(Repair("moved", twins[0], version))
     return repairs
 

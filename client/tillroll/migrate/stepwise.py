@@ -151,8 +151,9 @@ class _Work:
             try:
                 with self._conn.transaction():
                     history.lock(self._conn)
-                    texts = [statement.text for statement in self._content.statements]
-                    history.record(self._conn, self._file.version, self._file.name, texts)
+                    history.record(
+                        self._conn, self._file.version, self._file.name, self._content.texts
+                    )
                     journal.remember(
                         self._conn,
                         self._file,

@@ -36,7 +36,7 @@ from tillroll.migrate import (
     sizes_of,
 )
 
-__all__ = ["rehearse_", "stats"]
+__all__ = ["rehearse_", "show_effects", "stats"]
 
 BUDGET = 1.0
 
@@ -115,7 +115,7 @@ def rehearse_(
                 f"warning: rehearsed on Postgres {result.server_version}, while the database runs "
                 f"{sizes.server_version}: name a server of that version with --shadow-url"
             )
-        emit(result, as_json, lambda: _show(result.files))
+        emit(result, as_json, lambda: show_effects(result.files))
         for over in result.over_budget:
             say(f"over the budget of {result.budget_seconds:g} s: {over}")
     raise typer.Exit(GATE if result.over_budget else DONE)
@@ -145,28 +145,31 @@ def _major(version: str) -> str:
     return version.partition(".")[0]
 
 
-def _show(files: tuple[RehearsedFile, ...]) -> None:
-    found = [(f"{file.version}_{file.name}", each) for file in files for each in file.statements]
-    rows = [row for name, each in found for row in _rows(name, each)]
-    say(f"{len(files)} pending files, {len(found)} statements")
+def show_effects(files: tuple[RehearsedFile, ...]) -> None:
+    """Write what each statement does to tables that are there already."""
+    rows = [
+        row
+        for file in files
+        for statement in file.statements
+        for row in _rows(f"{file.version}_{file.name}", statement)
+    ]
     if rows:
         write_table(
-            ("place", "statement", "seconds", "lock", "on", "held", "what happens to it"),
+            ("place", "lock", "on", "held", "what happens to it", "runs", "statement"),
             rows,
-            right=("seconds", "held"),
+            right=("held", "runs"),
         )
+    elif files:
+        say("nothing of what is pending touches a table that is there already")
     else:
-        say("none of them touches a table that is there already")
+        say("nothing pending")
 
 
 def _rows(file: str, statement: StatementEffect) -> Iterator[tuple[str | None, ...]]:
     """Give a row for each table that a statement does something to."""
     text = " ".join(statement.text.split())
-    head: tuple[str | None, ...] = (
-        f"{file}:{statement.line}",
-        text if len(text) <= 50 else f"{text[:49]}…",
-        _time(statement.seconds_projected),
-    )
+    place: str | None = f"{file}:{statement.line}"
+    runs, shown = _time(statement.seconds_projected), text if len(text) < 50 else f"{text[:49]}…"
     locks = {lock.relation: (lock.mode, _time(lock.held_seconds)) for lock in statement.locks}
     done = {relation: ["rewritten"] for relation in statement.rewrites}
     for scan in statement.scans:
@@ -175,9 +178,9 @@ def _rows(file: str, statement: StatementEffect) -> Iterator[tuple[str | None, .
         done.setdefault(relation, []).append("index")
     for relation in sorted(locks.keys() | done.keys()):
         mode, held = locks.get(relation, (None, None))
-        yield *head, mode, relation, held, ", ".join(done.get(relation, []))
-        head = ("", "", "")
+        yield place, mode, relation, held, ", ".join(done.get(relation, [])), runs, shown
+        place = runs = shown = ""
 
 
 def _time(seconds: float | None) -> str | None:
-    return None if seconds is None else f"{seconds:.2f}"
+    return None if seconds is None else f"{seconds:.2f} s"

@@ -222,7 +222,7 @@ class Planner:
         drop = self._drop(old)
         over = [(text,) for text in self._texts(key, new, over=True) if old == key]
         anew = [(drop, text) for text in self._texts(key, new)]
-        yield Step((key,), (*over, *anew), f"{drop} cascade")
+        yield Step(tuple(dict.fromkeys((key, old))), (*over, *anew), f"{drop} cascade")
 
     def _texts(self, key: Key, new: dict[str, Any], *, over: bool = False) -> list[str]:
         texts = self._index.texts(self._called(key), self._present, over=over)
@@ -320,7 +320,7 @@ class Planner:
         of = self._all.get(self._owners.get(owner, key), {}).get("kind")
         return template.format(
             identity=key[1],
-            word=word(key[0], self._all[key]),
+            word=word(key[0], self._have.get(key) or self._all[key]),
             owner=owner,
             name=name,
             schema=_cut(owner, self._schemas)[0],
