@@ -32,6 +32,8 @@ lint: $(READY) ## Formatters' checks, linters, types
 
 test: lint ## Everything that must hold: lint, then all tests
 	$(BIN)/tillroll migrate check
+	$(BIN)/tillroll migrate contract
+	$(BIN)/tillroll migrate matrix
 	$(BIN)/pytest -n 4 --dist loadgroup
 
 npm: ## Install what some tests need from npm (they are skipped without it, except in CI)

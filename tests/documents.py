@@ -49,7 +49,11 @@ def reader_at_a_stack() -> Iterator[dict[str, str]]:
 
 
 def run(
-    command: list[str], environment: Mapping[str, str], text: str = "", cwd: Path = ROOT
+    command: list[str],
+    environment: Mapping[str, str],
+    text: str = "",
+    cwd: Path = ROOT,
+    timeout: float = 120,
 ) -> str:
     """Run a program with a text on its standard input; return what it printed."""
     done = subprocess.run(
@@ -59,7 +63,7 @@ def run(
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=timeout,
     )
     assert done.returncode == 0, done.stderr + done.stdout
     return done.stdout
@@ -89,7 +93,7 @@ def typed(
         else:
             assert block.language == "sh"
             script += f"{block.text}printf '{END}'\n"
-    said = run(["bash", "-eu"], environment, script, cwd).split(END)
+    said = run(["bash", "-eu"], environment, script, cwd, timeout=600).split(END)
     assert printed
     for step, text in printed.items():
         yield text, "".join(line.rstrip() + "\n" for line in said[step].splitlines())

@@ -23,7 +23,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import batches, plots, rehearsals, results, scale, transfers
+from tests.bench import batches, migrations, plots, rehearsals, results, scale, transfers
 from tests.bench.fill import Book, fill
 from tests.bench.results import Line
 from tests.bench.stage import Stage, verified
@@ -32,7 +32,7 @@ from tillroll.local.stack import Stack
 from tillroll.server import Server, find_binaries
 
 ON_STACK = ("transfers", "hot", "http", "batches")
-PARTS = (*ON_STACK, "scale", "verify", "rehearse")
+PARTS = (*ON_STACK, "scale", "verify", "rehearse", "migrate")
 SIZES = {"10k": 10_000, "100k": 100_000, "1M": 1_000_000, "5M": 5_000_000}
 VERIFIED = 500_000
 talk = Console(stderr=True)
@@ -167,6 +167,9 @@ def main() -> None:
         print(f"verify_book: {'every check holds' if sound else 'BROKEN'}")
     if "rehearse" in chosen.only:
         shown.print(rehearsed())
+    if "migrate" in chosen.only:
+        with on_server() as cluster:
+            shown.print(migrations.measure(cluster, chosen.rounds, talk.print))
     if chosen.json:
         about = {
             "on": datetime.now(UTC).date().isoformat(),

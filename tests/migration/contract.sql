@@ -24,6 +24,11 @@ create table hidden.pets (id bigint primary key, owner bigint references hidden.
 create view api.people with (security_invoker = on) as select p.id, p.name from hidden.people as p;
 create view api.pets with (security_invoker = on) as
     select t.id as number, t.owner as owner_id, upper('x') as constant from hidden.pets as t;
+create view api.pets_again with (security_invoker = on) as
+    select p.owner_id as person, p.number from api.pets as p;
+create table api.parted (n integer primary key, kind text references api.kinds (code))
+    partition by range (n);
+create table api.part partition of api.parted for values from (0) to (9);
 grant select on hidden.people, hidden.pets, api.people, api.pets, api.kinds to authenticated;
 
 create function api.add(a integer, b integer default 1, c integer default 2, d text default 'x')
@@ -37,6 +42,8 @@ create function api.put(item api.item) returns void language sql volatile
 set default_transaction_isolation = 'read committed' as 'select';
 create function api.joined(variadic words text[]) returns text language sql immutable
 as $$ select array_to_string(words, ' ') $$;
+create function api.person() returns api.people language sql stable
+as 'select * from api.people';
 create function api.raw(json) returns json language sql stable as 'select $1';
 create function api.pinned() returns integer language sql security definer set search_path = ''
 as 'select 1';

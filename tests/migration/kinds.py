@@ -71,8 +71,8 @@ def _alter(*changes: str) -> str:
     return f"alter table {{s}}.t {', '.join(changes)};"
 
 
-READERS = ("{s}.t in access share mode",)
-WRITERS = ("{s}.t in row exclusive mode",)
+READERS = ("select from {s}.t limit 1",)
+WRITERS = ("lock table {s}.t in row exclusive mode",)
 KINDS = {
     # The table of migrate.md.
     "add column": Kind(_alter("add x int"), LOCKED),
@@ -202,6 +202,18 @@ KINDS = {
     ),
     "update": Kind("update {s}.t set a = 1;", "t:RowExclusive t:scan"),
     "update of one row": Kind("update {s}.t set a = 1 where id = 7;", "t:RowExclusive"),
+    "update from another table": Kind(
+        "update {s}.t set c = u.id from {s}.u where u.t_id = t.a;",
+        "t:RowExclusive t:scan u:scan",
+        U,
+        FILL_U,
+    ),
+    "refresh materialized view of a join": Kind(
+        "refresh materialized view {s}.j;",
+        "j:AccessExclusive j:rewrite t:scan u:scan",
+        U + "create materialized view {s}.j as select t.b from {s}.t join {s}.u on u.t_id = t.a;",
+        FILL_U,
+    ),
     "delete": Kind("delete from {s}.t where b like '%9';", "t:RowExclusive t:scan"),
     "insert from another table": Kind(
         "insert into {s}.u select id + 10000, id from {s}.t;", "u:RowExclusive t:scan", U, FILL_U
@@ -242,12 +254,13 @@ KINDS = {
     "reindex concurrently": Kind(
         "reindex index concurrently {s}.t_a;", "t:ShareUpdateExclusive t:scan", INDEX, gates=WRITERS
     ),
+    "reindex schema": Kind("reindex schema {s};", READ, INDEX, gates=READERS),
     "detach partition concurrently": Kind(
         "alter table {s}.p detach partition {s}.p1 concurrently;",
         "p:ShareUpdateExclusive p1:AccessExclusive",
         PARTS,
         FILL_PARTS,
-        ("{s}.p in access share mode", "{s}.p1 in access share mode"),
+        ("lock table {s}.p in access share mode", "lock table {s}.p1 in access share mode"),
     ),
     "vacuum full": Kind("vacuum full {s}.t;", ANEW, gates=READERS),
     "set not null, step by step": Kind(

@@ -82,9 +82,15 @@ create view app.two as
     select a.id, a.n, b.note from app.plain as a join app.everyone as b using (id);
 create view app.where_others with (security_invoker = on) as
     select * from app.some as s where s.id in (select e.id from app.everyone as e);
+create view app.where_seen with (security_invoker = on) as
+    select * from app.plain as p where p.id in (select v.id from app.verbs as v);
+create view app.where_some with (security_invoker = on) as
+    select * from app.plain as p where p.id in (select s.id from app.some as s);
 create view app.by_function with (security_invoker = on) as
     select p.id, p.n, p.note from app.plain as p where app.refused(p.n) or p.n >= 2;
 create view app.expression as select s.id, s.n, upper(s.note) as note from hidden.secret as s;
+create view app.expression_as_caller with (security_invoker = on) as
+    select p.id, p.n, upper(p.note) as note from app.plain as p;
 create view app.instead as select s.id, s.n, s.note from hidden.secret as s, hidden.guarded as g
     where s.id = g.id;
 create function hidden.instead() returns trigger language plpgsql as 'begin return new; end';
@@ -93,9 +99,9 @@ create trigger instead instead of insert or update on app.instead
 create materialized view app.kept as select s.id, s.n, s.note from hidden.guarded as s;
 grant select on app.kept to anon;
 grant all on app.opened, app.opened_guarded, app.as_caller, app.caller_within, app.owner_within,
-    app.two, app.where_others, app.by_function, app.expression, app.instead
+    app.two, app.where_others, app.where_seen, app.where_some, app.by_function, app.expression, app.instead
     to authenticated, service_role;
-grant all on app.not_for_anon to anon;
+grant all on app.not_for_anon, app.expression_as_caller to anon;
 
 create sequence app.numbers;
 create sequence app.counted;

@@ -29,8 +29,8 @@ def function(required: str, optional: str = "") -> Function:
     return Function({"arguments": arguments, "defaults": dict.fromkeys(optional, "1")})
 
 
-def body() -> Function:
-    return Function({"arguments": {"": "json"}})
+def body(kind: str = "json") -> Function:
+    return Function({"arguments": {"": kind}})
 
 
 def overloads(draw: random.Random, names: str, *, most: int = 3) -> list[Function]:
@@ -40,8 +40,8 @@ def overloads(draw: random.Random, names: str, *, most: int = 3) -> list[Functio
         used = draw.sample(names, draw.randint(0, len(names)))
         cut = draw.randint(0, len(used))
         found[frozenset(used)] = function("".join(used[:cut]), "".join(used[cut:]))
-    extra = [body()] if draw.random() < 0.3 else []
-    return [*found.values(), *extra]
+    bodies = draw.choice([[], [], [body()], [body("jsonb")], [body(), body("jsonb")]])
+    return [*found.values(), *bodies]
 
 
 def calls(names: str) -> list[Call]:
@@ -90,6 +90,13 @@ def test_intervals_say_what_counting_says(seed: int) -> None:
             sizes = [len(c) for c in calls(names) if holds(outcome.shapes, c)]
             assert len(smallest) == min(sizes)
             assert holds(outcome.shapes, smallest) == 1
+
+
+def test_a_body_that_is_no_json_goes_past_functions_without_arguments() -> None:
+    text, none, some = body("text"), function(""), function("", "a")
+    (found,) = outcomes(text, taken(text, [text, none], "a"), [none, body("text")])
+    assert (found.function, found.count) == (text, 1)
+    assert taken(text, [text, some], "a") == []
 
 
 def test_many_optional_arguments_cost_nothing() -> None:

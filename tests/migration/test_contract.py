@@ -18,7 +18,7 @@ from tillroll.migrate import UsageError, compare_locks, contract, exposed_schema
 from tillroll.migrate.access import as_roles
 from tillroll.migrate.contract.compare import compare_contracts
 from tillroll.migrate.contract.reading import read_contract
-from tillroll.migrate.contract.shapes import Contract
+from tillroll.migrate.contract.shapes import Contract, Function
 
 PLATFORM = ROOT / "sql" / "platform"
 SCHEMA = Path(__file__).with_name("contract.sql")
@@ -76,7 +76,7 @@ CHANGES: dict[str, tuple[str, str, str]] = {
     "alter function api.put stable": ("REVIEW", "volatility", "api.put"),
     "alter function api.say security definer": ("SECURITY", "security", "api.say"),
     "alter function api.pinned security invoker": ("REVIEW", "security", "api.pinned"),
-    "alter function api.pinned reset search_path": ("SECURITY", "settings", "api.pinned"),
+    "alter function api.pinned reset search_path": ("REVIEW", "settings", "api.pinned"),
     "alter function api.items set statement_timeout = '2s'": ("REVIEW", "settings", "api.items"),
     "alter function api.put set default_transaction_isolation = 'serializable'": (
         *("BREAKING", "isolation", "api.put"),
@@ -142,7 +142,7 @@ CHANGES: dict[str, tuple[str, str, str]] = {
     "alter table api.notes add foreign key (stars) references hidden.people (id)": (
         *("INFO", "embeds", "api.notes"),
     ),
-    "drop view api.pets; create view api.pets with (security_invoker = on) as "
+    "drop view api.pets cascade; create view api.pets with (security_invoker = on) as "
     "select t.id as number, t.owner + 1 as owner_id from hidden.pets as t": (
         *("BREAKING", "embeds", "api.pets"),
     ),
@@ -159,6 +159,30 @@ CHANGES: dict[str, tuple[str, str, str]] = {
     "revoke usage on schema api from anon": ("BREAKING", "usage", "api"),
     "grant usage on schema api to service_role": ("SECURITY", "usage", "api"),
     "alter schema api rename to other": ("BREAKING", "gone", "api"),
+}
+# change: all that is told
+EXACTLY: dict[str, set[tuple[str, str, str]]] = {
+    "alter table api.notes add column more text not null default ''": {
+        ("INFO", "columns", "api.notes")
+    },
+    "create table api.more (id int)": {("INFO", "new", "api.more")},
+    "alter table api.kinds alter column name type varchar(10)": {
+        ("REVIEW", "columns", "api.kinds")
+    },
+    "alter table api.notes add foreign key (stars) references hidden.people (id);"
+    "alter table api.notes add foreign key (id) references hidden.people (id)": {
+        ("INFO", "embeds", "api.notes")
+    },
+    "alter function api.put set default_transaction_isolation = 'READ COMMITTED'": {
+        ("REVIEW", "isolation", "api.put")
+    },
+    "drop function api.items; create function api.items(mood api.mood, low integer default 1) "
+    "returns setof api.item language sql stable set statement_timeout = '1s' "
+    "as 'select 1, null::text, mood'; revoke execute on function api.items from public;"
+    "grant execute on function api.items to authenticated": {
+        ("REVIEW", "argument_type", "api.items"),
+        ("INFO", "gone", "api.small"),
+    },
 }
 SAME = (
     "comment on function api.add is 'adds'; comment on table api.notes is 'notes'",
@@ -204,6 +228,56 @@ def test_each_change_is_told(
     base: psycopg.Connection, change: str, told: tuple[str, str, str]
 ) -> None:
     assert told in changes(base, change)
+
+
+@pytest.mark.parametrize(("change", "told"), EXACTLY.items(), ids=list(EXACTLY))
+def test_nothing_else_is_told(
+    base: psycopg.Connection, change: str, told: set[tuple[str, str, str]]
+) -> None:
+    assert changes(base, change) == told
+
+
+def test_an_argument_counts_for_the_calls_that_give_it_or_leave_it_out() -> None:
+    def of(*functions: Function) -> Contract:
+        return Contract({"api.f": functions}, {}, {}, {})
+
+    kinds = {"a": "text", "b": "text"}
+    old = Function({"arguments": kinds, "defaults": {"b": "1"}})
+    # (a) finds the first, (a, b) both.
+    new = (
+        Function({"arguments": {"a": "text", "b": "uuid"}, "defaults": {"b": "1"}}),
+        Function({"arguments": kinds}),
+    )
+    assert {each.code for each in compare_contracts(of(old), of(*new))} == {"ambiguous"}
+    # (a) finds both, (a, b) the second.
+    new = (
+        Function({"arguments": {"a": "text"}}),
+        Function({"arguments": kinds, "defaults": {"b": "2"}}),
+    )
+    found = compare_contracts(of(old), of(*new))
+    assert {each.code for each in found} == {"ambiguous", "new"}
+
+
+def test_the_rows_of_a_relation_are_no_type_of_their_own(base: psycopg.Connection) -> None:
+    found = contract_of(base)
+    assert found.functions["api.person"][0].returns == "api.people"
+    assert set(found.types) == {"api.item", "api.mood", "api.small"}
+
+
+def test_embeds_are_the_foreign_keys_whose_columns_both_sides_show(
+    base: psycopg.Connection,
+) -> None:
+    found = {
+        name: aspects["embeds"]
+        for name, aspects in contract_of(base).relations.items()
+        if "embeds" in aspects
+    }
+    assert found == {
+        "api.notes": {"api.kinds by notes_kind_fkey": "many to one: kind = code"},
+        "api.parted": {"api.kinds by parted_kind_fkey": "many to one: kind = code"},
+        "api.pets": {"api.people by pets_owner_fkey": "many to one: owner_id = id"},
+        "api.pets_again": {"api.people by pets_owner_fkey": "many to one: person = id"},
+    }
 
 
 @pytest.mark.parametrize("change", SAME)

@@ -27,12 +27,17 @@ from tillroll.migrate.draft import renaming
 from tillroll.migrate.shadow import shadow
 
 FILES = {
-    "sql/app/schema.sql": "create schema app;\ngrant usage on schema app to authenticated;\n",
+    "sql/app/schema.sql": (
+        "create schema app;\ngrant usage on schema app to authenticated;\n"
+        "alter default privileges in schema app grant usage on types to service_role;\n"
+        "alter default privileges in schema app grant truncate on tables to service_role;\n"
+    ),
     "sql/app/mood.sql": "create type app.mood as enum ('good', 'bad');\n",
     "sql/app/small.sql": (
         "create domain app.small as int constraint small_is_small check (value < 100);\n"
     ),
     "sql/app/pair.sql": "create type app.pair as (a int, b text);\n",
+    "sql/app/gone.sql": "create type app.gone as (a int, b text);\n",
     "sql/app/kinds.sql": (
         "create table app.kinds (code text primary key, name text not null, tags text[]);\n"
     ),
@@ -54,6 +59,8 @@ create table app.items (
     extent app.pair,
     constraint items_pkey primary key (id),
     constraint items_kind_fkey foreign key (kind) references app.kinds (code),
+    constraint items_size_key unique (size),
+    constraint items_name_there check (name <> ''),
     constraint items_n_positive check (n > 0)
 );
 
@@ -71,6 +78,10 @@ revoke all on table app.items from public, anon, authenticated, service_role;
 grant select, update (name) on table app.items to authenticated;
 
 comment on table app.items is 'Items.';
+comment on column app.items.size is 'Size.';
+comment on constraint items_n_positive on app.items is 'Above zero.';
+comment on policy items_read on app.items is 'What is shown.';
+comment on index app.items_kind_idx is 'Kinds.';
 """,
     "sql/app/shown.sql": (
         "create view app.shown with (security_invoker = true) as\n"
@@ -88,8 +99,10 @@ comment on table app.items is 'Items.';
         'create policy "may read" on app."Odd Table" using (true);\n'
     ),
     "sql/app/extra.sql": (
-        "create table app.extra (id serial primary key, t text);\n"
+        "create table app.extra (id serial primary key, t text, m int not null default 0);\n"
         "create index on app.extra (t);\n"
+        "create trigger extra_touch before update on app.extra\n"
+        "for each row execute function app.touch();\n"
         "comment on table app.extra is 'x';\ngrant select on app.extra to anon;\n"
     ),
     "functions/app/doubled.sql": (
@@ -97,13 +110,25 @@ comment on table app.items is 'Items.';
     ),
     "functions/app/touch.sql": (
         "create function app.touch() returns trigger language plpgsql as $$\n"
-        "begin\n    return new;\nend;\n$$;\n"
+        "begin\n    return new;\nend;\n$$;\ncomment on function app.touch is 'Touch.';\n"
     ),
     "functions/app/is_shown.sql": (
         "create or replace function app.is_shown(n int) returns boolean\n"
         "language sql immutable as $$\n    select n > 0;\n$$;\n\n"
         "revoke execute on function app.is_shown from public;\n"
         "grant execute on function app.is_shown to authenticated;\n"
+    ),
+    "functions/app/described.sql": (
+        "create function app.described(one app.shown) returns text language sql as $$\n"
+        "    select one.id::text;\n$$;\n"
+    ),
+    "functions/app/over.sql": (
+        "create or replace function app.over(a int) returns int language sql return 1;\n"
+        "create or replace function app.over(a text) returns int language sql return 2;\n"
+    ),
+    "functions/app/noted.sql": (
+        "create or replace function app.noted() returns int language sql return 1;\n"
+        "insert into app.extra (t) values ('once');\n"
     ),
     "functions/app/total.sql": (
         "create or replace function app.total(factor int default 1) returns bigint\n"
@@ -230,6 +255,7 @@ def test_where_nothing_but_layout_differs_nothing_is_written(project: Project) -
 def test_functions_come_as_their_files_and_replace_what_they_can(project: Project) -> None:
     project.edit("functions/app/is_shown.sql", ("n > 0", "n > 1"))
     project.edit("functions/app/touch.sql", ("return new", "return null"))
+    project.edit("functions/app/noted.sql", ("return 1", "return 2"))
     project.edit("functions/app/total.sql", ("int default 1", "int default 1, plus int default 0"))
     project.edit("sql/app/shown.sql", ("i.name", "i.name, i.kind"))
     sql = project.up()
@@ -240,13 +266,15 @@ def test_functions_come_as_their_files_and_replace_what_they_can(project: Projec
         "drop function app.total(factor integer);"
     ]
     assert project.ask("select kind, app.total() from app.shown order by id")[0] == ("a", 6)
+    # The file of this function has a row, too, which was there already.
+    assert project.ask("select app.noted(), count(*) from app.extra") == [(2, 1)]
 
 
 def test_what_cannot_be_replaced_is_made_again_with_what_leans_on_it(project: Project) -> None:
     project.edit("sql/app/shown.sql", ("i.id, i.n, i.name", "i.n, i.id, i.name"))
     project.edit("functions/app/is_shown.sql", ("n int", "number int"), ("n > 0", "number > 0"))
     # Only its layout differs, but the view takes it along.
-    project.edit("functions/app/total.sql", ("    select", "  select"))
+    project.edit("functions/app/described.sql", ("    select", "  select"))
     sql = project.up()
     assert sql.index("drop function app.total") < sql.index("drop view app.shown;")
     assert project.ask("select app.total(), (select count(*) from app.shown_twice)") == [(6, 3)]
@@ -282,7 +310,8 @@ def test_columns_and_tables_are_added_with_all_that_they_have(project: Project) 
             "comment on table",
         ),
     )
-    project.edit("sql/app/odd.sql", ('"a.b" int)', '"a.b" int, "c d" int)'))
+    project.edit("sql/app/odd.sql", ('"a.b" int)', '"a.b" int, "c d" int not null)'))
+    project.edit("sql/app/odd.sql", ("using (true);", "using (\"Key\" > 'a') -- not all"))
     project.edit("sql/app/kinds.sql", ("tags text[]", "tags text[], weight text default '1'"))
     sizes = (
         "-- Sizes.\ncreate table app.sizes (\n"
@@ -293,10 +322,14 @@ def test_columns_and_tables_are_added_with_all_that_they_have(project: Project) 
     )
     rows = "-- reference rows: app.sizes\ninsert into app.sizes (t) values ('S'), ('M');\n"
     project.put({"sql/app/sizes.sql": sizes, "sql/seed/sizes.sql": rows})
+    project.put({"sql/plain.sql": "create table plain (id int);\n"})
     sql = project.up()
     assert sizes in sql
     assert rows in sql
     assert "rehearse" in sql
+    assert "-- Fails where the table has rows" in sql
+    # The view leans on the column, its constraint does not stand in the way.
+    assert "drop constraint" not in sql
     found = project.ask("select name, note, thrice, serial, friend from app.items order by id")
     assert found == [
         ("one", "it's", 3, 7, None),
@@ -338,15 +371,10 @@ def test_everything_is_altered_there_and_back(project: Project) -> None:
         ),
     )
     project.edit("sql/app/shown.sql", ("security_invoker", "security_barrier"))
-    project.edit(
-        "sql/app/schema.sql",
-        (
-            "create schema app;",
-            "create schema app;\n"
-            "alter default privileges in schema app grant select on tables to anon;\n"
-            "alter default privileges in schema app grant usage on types to anon;",
-        ),
-    )
+    project.edit("sql/app/extra.sql", ("null default 0", "null generated always as identity"))
+    default = "alter default privileges in schema app grant"
+    more = f"{default} select on tables to anon;\n{default} usage on types to anon;\n"
+    project.edit("sql/app/schema.sql", ("create schema app;\n", f"create schema app;\n{more}"))
     project.edit("sql/app/pair.sql", ("b text", "b text, c date"))
     project.edit("sql/app/small.sql", ("as int", "as int default 5 not null"), ("100", "1000"))
     project.put({"sql/app/numbers.sql": "create sequence app.numbers increment 5;\n"})
@@ -360,6 +388,7 @@ def test_everything_is_altered_there_and_back(project: Project) -> None:
     before = project.ask("select id, kind, name, n, state, size from app.items")
     sql = project.up()
     assert "drop index app.items_kind_idx" in sql
+    assert sql.count("usage on types to anon") == 1
     assert project.ask("select code, name, tags from app.kinds order by code") == [
         ("a", "A's", ["x", "y"]),
         ("b", "B", []),
@@ -400,6 +429,7 @@ def test_renamed_things_keep_what_they_hold(project: Project) -> None:
             "sql/app/things.sql": items.replace("name", "title"),
             "sql/app/shown.sql": shown.replace("i.name", "i.title as name"),
             "functions/app/touched.sql": touch,
+            "sql/app/extra.sql": FILES["sql/app/extra.sql"].replace("touch()", "touched()"),
             "sql/app/seen.sql": FILES["sql/app/shown_twice.sql"].replace("shown_twice", "seen"),
         }
     )
@@ -423,10 +453,16 @@ def test_nothing_is_dropped_that_is_not_named(project: Project) -> None:
         "sql/app/shown_twice.sql",
         "sql/app/small.sql",
         "sql/app/extra.sql",
+        "sql/app/gone.sql",
+        "functions/app/noted.sql",
     )
+    over = "create or replace function app.over(a bigint) returns int language sql return 1;\n"
+    project.put({"functions/app/over.sql": over})
     text = FILES["sql/app/items.sql"]
     text = text[: text.index("-- To find")] + text[text.index("alter table") :]
+    text = text.partition("comment on column")[0]
     for gone in (
+        "    constraint items_size_key unique (size),\n",
         "    size app.small,\n",
         ",\n    constraint items_n_positive check (n > 0)",
         "create policy items_read on app.items for select to authenticated\n"
@@ -440,21 +476,28 @@ def test_nothing_is_dropped_that_is_not_named(project: Project) -> None:
     result = project.generate()
     assert result.path is None
     assert project.written() == 1
-    assert set(result.dropped) == {
-        "app.items.size",
-        "app.items items_kind_idx",
-        "app.items items_read",
-        "app.items items_touch",
-        "app.items items_n_positive",
-        "app.touch()",
-        "app.total(factor integer)",
-        "app.shown_twice",
-        "app.small",
-        "app.extra",
+    assert ("column", "app.extra.t") not in unsettled(result)  # the table says enough
+    assert "comment on" not in result.sql
+    assert sorted(result.dropped) == [
         'app."Odd Table" "by a.b"',
         'app."Odd Table" "may read"',
+        "app.extra",
+        "app.gone",
+        "app.items items_kind_idx",
+        "app.items items_n_positive",
+        "app.items items_read",
+        "app.items items_size_key",
+        "app.items items_touch",
+        "app.items.size",
         'app.kinds {"code": "z"}',
-    }
+        "app.noted()",
+        "app.over(a integer)",
+        "app.over(a text)",
+        "app.shown_twice",
+        "app.small",
+        "app.total(factor integer)",
+        "app.touch()",
+    ]
     project.up(allow_drop=result.dropped)
     assert project.ask("select id, n from app.items order by id") == [(1, 1), (2, 2), (3, 3)]
 
@@ -462,11 +505,20 @@ def test_nothing_is_dropped_that_is_not_named(project: Project) -> None:
 def test_what_would_lose_values_is_refused(project: Project) -> None:
     # A column is generated by this function, and a table does not become a view.
     project.edit("functions/app/doubled.sql", ("n int", "number int"), ("n *", "number *"))
-    project.put({"sql/app/extra.sql": "create view app.extra as select 1 as id, 'x' as t;"})
+    project.put({"sql/app/extra.sql": "create view app.extra as select 1 as one, 2 as m;"})
+    project.remove("functions/app/noted.sql")
+    # No statement of the sources takes this back.
+    schema = FILES["sql/app/schema.sql"].rpartition("alter default")[0]
+    project.put({"sql/app/schema.sql": schema})
     result = project.generate()
     assert result.path is None
-    found = unsettled(result)
-    assert {("relation", "app.extra"), ("function", "app.doubled(number integer)")} <= found
+    assert result.dropped == ("app.noted()",)
+    assert "alter default" not in result.sql
+    assert {
+        ("relation", "app.extra"),
+        ("function", "app.doubled(number integer)"),
+        ("default privileges", "postgres r in app"),
+    } <= unsettled(result)
 
 
 def test_what_cannot_be_done_is_told_and_written_only_when_asked_for(project: Project) -> None:
@@ -510,15 +562,25 @@ def test_the_command_exits_0_and_10(project: Project, monkeypatch: pytest.Monkey
     monkeypatch.chdir(project.root)
     shadow = ("--shadow-url", project.url, "--platform", ROOT / "sql/platform")
     project.edit("functions/app/is_shown.sql", ("n > 0", "n > 1"))
-    project.remove("sql/app/extra.sql")
-    dry = run("generate", "next", "--dry-run", *shadow)
-    assert dry.exit_code == 10
+    project.remove("sql/app/extra.sql", "functions/app/noted.sql")
+    dry = run(
+        "generate",
+        "next",
+        "--dry-run",
+        "--allow-drop",
+        "app.extra",
+        "--allow-drop",
+        "app.noted()",
+        *shadow,
+    )
+    assert dry.exit_code == 0
     assert "n > 1" in dry.stdout
     assert project.written() == 1
-    assert run("generate", "next", "--rename", "app.items", *shadow).exit_code == 2
-    written = run("generate", "next", "--allow-drop", "app.extra", "--json", *shadow)
-    assert written.exit_code == 0
-    assert Path(json.loads(written.stdout)["path"]).parent == project.migrations
+    nowhere = ("--shadow-url", "postgresql://127.0.0.1:1/none")
+    assert run("generate", "next", "--rename", "app.items", *nowhere).exit_code == 2
+    refused = run("generate", "next", "--json", *shadow)
+    assert refused.exit_code == 10
+    assert json.loads(refused.stdout)["dropped"] == ["app.noted()", "app.extra"]
 
 
 def test_it_works_on_postgres_15(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:

@@ -48,6 +48,10 @@ CASES = {
     "repair": Case(f"migrate repair {{db}} --reverted {FIRST}", before=("migrate up {db}",)),
     "stats": Case("migrate stats {db}"),
     "rehearse": Case("migrate rehearse {db} {shadow}"),
+    "lint": Case("migrate lint", 10),
+    "contract": Case("migrate contract {shadow} --write"),
+    "matrix": Case("migrate matrix {shadow} --write"),
+    "adopt": Case(f"migrate adopt {{db}} {{shadow}} --through {FIRST}", 4),
     "install": Case("install"),
 }
 

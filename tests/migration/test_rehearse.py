@@ -111,12 +111,15 @@ def test_a_lock_is_held_from_its_statement_to_the_end_of_the_file(after_setup: R
 
 def test_without_a_transaction_a_lock_is_held_for_its_statement(after_setup: Rehearse) -> None:
     result = after_setup(
-        "-- pg-delta: transaction=false\nalter table s.big add x int; update s.big set a = 1;"
+        "-- pg-delta: transaction=false\nalter table s.big add x int; create index on s.big (a);"
+        "alter table s.big alter a set not null;"
     )
-    first, second = result.files[0].statements
     assert not result.files[0].transactional
-    assert [lock.held_seconds for lock in first.locks] == [first.seconds_projected]
-    assert taken(second) == {("s.big", "RowExclusive")}
+    for each, mode in zip(
+        result.files[0].statements, ("AccessExclusive", "Share", "AccessExclusive"), strict=True
+    ):
+        assert taken(each) == {("s.big", mode)}
+        assert [lock.held_seconds for lock in each.locks] == [each.seconds_projected]
 
 
 def test_a_lock_that_a_savepoint_gives_back_is_held_no_longer(after_setup: Rehearse) -> None:
@@ -228,6 +231,11 @@ def test_small_tables_and_new_ones_do_not_count(after_setup: Rehearse) -> None:
     assert over(after_setup(new, text, budget=0)) == []
 
 
+def test_a_new_table_does_not_count_while_a_big_one_is_worked_on(after_setup: Rehearse) -> None:
+    text = "alter table s.new add x int; update s.big set a = 1;"
+    assert over(after_setup("create table s.new (id int);", text)) == []
+
+
 @pytest.mark.parametrize(
     "size",
     [
@@ -294,6 +302,57 @@ def test_twice_the_rows_take_about_twice_as_long(after_setup: Rehearse) -> None:
     (one,) = after_setup("create index on s.big (a);").over_budget
     (two,) = after_setup(sizes=production(twice)).over_budget
     assert 2 < two.held_seconds / one.held_seconds < 2.2
+
+
+@pytest.fixture
+def seconds(after_setup: Rehearse) -> Callable[[str], list[float]]:
+    """How long the statements of a file run, if all but changed rows and keys took no time."""
+    rates = Rates(1e12, 1e12, 1e12, 1e12, 1e12, 1, 1, 1e-9)
+
+    def run(text: str, setup: str = "", sizes: Sizes = SIZES) -> list[float]:
+        result = after_setup(text, setup=setup, sizes=sizes, rates=rates)
+        return [round(each.seconds_projected or 0) for each in result.files[0].statements]
+
+    return run
+
+
+def test_rows_that_a_statement_changes_or_copies_take_their_time(
+    seconds: Callable[[str], list[float]],
+) -> None:
+    update = BIG.rows // 2  # a table without an index
+    assert seconds(
+        "update s.big set a = 1;"
+        "update s.big set a = 2;"
+        "select count(*) from s.big;"
+        "alter table s.big alter a set not null;"
+        "create sequence s.q; select setval('s.q', max(a)) from s.big;"
+        "delete from s.big;"
+        "create table s.copy as table s.big;"
+    ) == [update, update, 0, 0, 0, 0, update // 5, update // 5]
+
+
+def test_only_the_table_that_is_changed_counts(seconds: Callable[[str], list[float]]) -> None:
+    text = "update s.small set big_id = 1 from s.big where big.a = small.big_id;"
+    assert seconds(text) == [pytest.approx(SMALL.rows / 2, abs=1)]
+
+
+def test_a_foreign_key_of_a_partitioned_table_counts_once(
+    seconds: Callable[..., list[float]],
+) -> None:
+    setup = (
+        "create table s.p (k int) partition by range (k);"
+        "create table s.p1 partition of s.p default;"
+    )
+    sizes = production(SMALL, replace(BIG, relation="s.p"), replace(BIG, relation="s.p1"))
+    text = "alter table s.p add foreign key (k) references s.small;"
+    assert seconds(text, setup, sizes) == [BIG.rows + SMALL.rows]
+
+
+def test_a_foreign_key_to_a_table_of_the_same_file_is_validated(
+    seconds: Callable[[str], list[float]],
+) -> None:
+    text = "create table s.new (id int primary key);"
+    assert seconds(text + "alter table s.big add foreign key (a) references s.new;") == [0, 0]
 
 
 def test_a_file_may_change_its_role_and_its_settings(after_setup: Rehearse) -> None:

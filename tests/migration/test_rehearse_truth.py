@@ -93,7 +93,7 @@ def watch(database: Database, runner: Runner, gates: list[str], versions: range)
     """Apply what is pending, and look at it whenever it waits.
 
     Args:
-        gates: Locks that others have until the runner waits for them.
+        gates: Statements by which others have locks until the runner waits for them.
         versions: Of the files; it also waits at the end of each.
     """
     found: Words = defaultdict(set)
@@ -105,7 +105,7 @@ def watch(database: Database, runner: Runner, gates: list[str], versions: range)
         others = {}
         for gate in gates:
             conn = stack.enter_context(database.connect())
-            conn.execute(f"begin; lock table {gate}")
+            conn.execute(f"begin; {gate}")
             others[conn.info.backend_pid] = conn
         before = measure(eye)
         run = pool.submit(runner.up)

@@ -73,6 +73,16 @@ def test_rows_of_a_table_that_was_never_analyzed_are_estimated(empty: Database) 
     assert 6000 < size.rows < 13000
 
 
+def test_rows_of_a_table_that_was_empty_when_it_was_analyzed_are_estimated(bare: Database) -> None:
+    with bare.connect() as conn:
+        conn.execute(TABLES)
+        conn.execute('vacuum analyze s."A table"')
+        conn.execute(ROWS.format(1, 3000))
+    size = find(bare)
+    assert size.estimated
+    assert 1000 < size.rows < 9000
+
+
 def test_rows_grow_with_the_pages_since_the_last_analyze(bare: Database) -> None:
     with bare.connect() as conn:
         conn.execute(TABLES + ROWS.format(1, 3000))
@@ -139,7 +149,12 @@ def test_it_is_done_in_a_read_only_transaction(
 
 
 def test_open_transactions_are_told_without_what_they_run(bare: Database) -> None:
-    with psycopg.connect(bare.dsn(), application_name="a job") as conn:
+    elsewhere = bare.server.dsn("postgres")
+    with (
+        psycopg.connect(bare.dsn(), application_name="a job") as conn,
+        psycopg.connect(elsewhere) as other,
+    ):
+        other.execute("select 1")
         conn.execute("select 's3cret'")
         sizes = sizes_of(bare.dsn())
         (found,) = sizes.transactions

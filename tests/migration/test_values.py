@@ -16,7 +16,7 @@ create type mood as enum ('good', 'bad');
 create type glad as enum ('good');
 create type item as (id bigint, mood mood);
 create type less as (id integer, mood mood);
-create domain small as integer check (value < 50000);
+create domain small as smallint check (value < 50000);
 create domain name_of as text;
 """
 CONTRACT = Contract(
@@ -27,7 +27,7 @@ CONTRACT = Contract(
         "glad": {"labels": {"good": "yes"}},
         "item": {"fields": {"id": "bigint", "mood": "mood"}},
         "less": {"fields": {"id": "integer", "mood": "mood"}},
-        "small": {"is": {"base": "integer"}, "checks": {"CHECK (value < 50000)": "yes"}},
+        "small": {"is": {"base": "smallint"}, "checks": {"CHECK (value < 50000)": "yes"}},
         "name_of": {"is": {"base": "text"}},
     },
     {},
@@ -35,11 +35,21 @@ CONTRACT = Contract(
 TYPES = [
     *CONTRACT.types,
     *(f"{name}[]" for name in ("integer", "bigint", "text", "mood", "item", "less")),
-    *("integer", "bigint", "text", "uuid", "jsonb", "numeric(12,2)", "character varying(3)"),
+    *(
+        "integer",
+        "bigint",
+        "text",
+        "uuid",
+        "jsonb",
+        "numeric(12,2)",
+        "numeric(11,2)",
+        "character varying(3)",
+    ),
+    *("timestamp without time zone", "timestamp(0) without time zone"),
 ]
 VALUES = [
     *(value for _, value in SAMPLES.values()),
-    *("2147483647", "9223372036854775807"),
+    *("32767", "2147483647", "9223372036854775807"),
     *('"good"', '"bad"', "[7]", "[40000]", "[3000000000]", '["good"]', '["bad"]'),
     *('{"id": 7}', '{"id": 3000000000}', '[{"id": 7}]', '[{"id": 3000000000}]'),
 ]

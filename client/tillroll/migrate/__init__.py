@@ -3,6 +3,7 @@
 It shares the Supabase CLI's history table, so either tool can take over from the other.
 """
 
+from tillroll.migrate.adopt import Adoption, adopt
 from tillroll.migrate.check import CheckResult, NewFile, check, new
 from tillroll.migrate.commute import OrderProof, prove_order
 from tillroll.migrate.compare import Difference, compare
@@ -14,6 +15,7 @@ from tillroll.migrate.contract import (
     contract,
     exposed_schemas,
 )
+from tillroll.migrate.drift import Drift, Drifted, drift, drift_since_last_up
 from tillroll.migrate.errors import (
     Blocker,
     ConnectionFailed,
@@ -63,6 +65,7 @@ from tillroll.migrate.watch import Progress
 __all__ = [
     "ROLES",
     "AccessChange",
+    "Adoption",
     "AppliedFile",
     "Blocker",
     "CheckResult",
@@ -70,6 +73,8 @@ __all__ = [
     "ContractChange",
     "ContractResult",
     "Difference",
+    "Drift",
+    "Drifted",
     "Fact",
     "FileStatus",
     "Finding",
@@ -113,12 +118,15 @@ __all__ = [
     "Unsettled",
     "UpResult",
     "UsageError",
+    "adopt",
     "applied_versions",
     "calibrate",
     "check",
     "compare",
     "compare_locks",
     "contract",
+    "drift",
+    "drift_since_last_up",
     "exposed_schemas",
     "extract",
     "find_root",

@@ -12,7 +12,7 @@ from tillroll.migrate.facts import extract
 from tillroll.migrate.files import MigrationFile, read_folder
 from tillroll.migrate.replay import replay
 from tillroll.migrate.shadow import shadow
-from tillroll.migrate.status import Status
+from tillroll.migrate.status import State, Status
 
 __all__ = ["OrderProof", "prove_order"]
 
@@ -67,7 +67,8 @@ def prove_order(
     late = [files[file.version] for file in status.in_state("out_of_order")]
     if not late:
         return OrderProof(())
-    waiting = {file.version for file in status.in_state("running", "part_way", "pending", "out_of_order")}
+    waits: tuple[State, ...] = ("running", "part_way", "pending", "out_of_order")
+    waiting = {file.version for file in status.in_state(*waits)}
     applied = [file for version, file in sorted(files.items()) if version not in waiting]
     versions = tuple(file.version for file in late)
     crossed = [file for file in applied if file.version > late[0].version]

@@ -159,6 +159,8 @@ def _why(difference: Difference, draft: Draft) -> Unsettled:
     why = draft.reasons.get(key, "no statement for it is known: write it by hand")
     if key in draft.dropped:
         why = f"it would be dropped: allow that with --allow-drop '{key[1]}'"
+    elif key[0] == "comment" and key not in draft.reasons:
+        why = "it stays as long as what it is on"
     elif key[0] == "column order":
         why = "a new column comes last: move it to the end of its table in the source"
         if any(kind == "column" and name.startswith(f"{key[1]}.") for kind, name in draft.dropped):
@@ -173,10 +175,8 @@ def _render(header: str, unsettled: Sequence[Unsettled], parts: Sequence[Part]) 
         for each in unsettled:
             told = f"{each.side}: {each.kind} {each.identity}: {each.why}"
             lines[0] += "".join(f"--   {line}\n" for line in told.splitlines())
-    said = set()
     for note, text in parts:
-        if note and note not in said:
-            said.add(note)
+        if note:
             lines.append(f"-- {note}")
         lines.append(text if text.endswith("\n") else _ended(text))
     return "\n".join([*lines, _END])

@@ -13,14 +13,17 @@ import psycopg
 
 from tillroll.migrate import history
 from tillroll.migrate.errors import ConnectionFailed
+from tillroll.migrate.facts import extract
 from tillroll.migrate.files import Content, MigrationFile
 from tillroll.migrate.history import Deadline
+from tillroll.migrate.hosted import own_fingerprint
 
 __all__ = [
     "Known",
     "Lease",
     "Step",
     "forget",
+    "look_at_catalog",
     "read_known",
     "read_steps",
     "remember",
@@ -140,11 +143,17 @@ def remember(
     )
 
 
-def seal(conn: psycopg.Connection, version: str, facts_after: str) -> None:
-    """Write down the catalog's fingerprint after the last file of a run."""
+def look_at_catalog(conn: psycopg.Connection) -> str:
+    """Return the fingerprint of what the project owns in a database, and leave no trace of it."""
+    with conn.transaction(force_rollback=True):  # settings must not stay in a pooler's session
+        return own_fingerprint(extract(conn))
+
+
+def seal(conn: psycopg.Connection, version: str) -> None:
+    """Write down the catalog's fingerprint, as it is after the last file of a run."""
     conn.execute(
         "update supabase_migrations.runner_file set facts_after = %s where version = %s",
-        (facts_after, version),
+        (look_at_catalog(conn), version),
     )
 
 

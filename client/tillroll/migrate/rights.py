@@ -248,11 +248,13 @@ class _Catalog:
         if verb in relation.instead_of:
             return "trigger"
         bases = {base.base for base in self._bases.get(oid, ())}
-        if verb != "select":
-            # It is written through to the one table that its columns come from.
-            bases = bases & {base for base, _ in origins(self._conn, relation.query)} or bases
+        # It is written through to the one table that its columns come from.
+        targets = bases & {base for base, _ in origins(self._conn, relation.query)} or bases
         reached = caller if relation.invoker else relation.owner
-        found = {self.rows(base, verb, caller, reached) for base in bases}
+        found = {
+            self.rows(base, verb if base in targets else "select", caller, reached)
+            for base in (targets if verb == "insert" else bases)
+        }
         return found.pop() if len(found) == 1 else "policy" if found else "all rows"
 
     def _table_rows(self, table: Any, verb: str, user: int) -> str:

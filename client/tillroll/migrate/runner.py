@@ -13,7 +13,6 @@ import psycopg
 from tillroll.migrate import history, journal
 from tillroll.migrate.apply import Limits, Moved, Session
 from tillroll.migrate.errors import HistoryDivergent, MigrateError, UsageError
-from tillroll.migrate.facts import extract, fingerprint
 from tillroll.migrate.files import Content, Folder, MigrationFile, read_folder
 from tillroll.migrate.history import Deadline, Mark
 from tillroll.migrate.status import Binding, Status, bind, forward, read_status
@@ -210,7 +209,7 @@ class Runner:
             with history.reading(conn, self._limits.wait):
                 mark = history.mark(conn)
                 todo = forward(folder, read_status(conn, folder), out_of_order)
-            return mark, _fingerprint(conn), todo
+            return mark, journal.look_at_catalog(conn), todo
 
     @contextlib.contextmanager
     def _sealed(self, applied: list[AppliedFile]) -> Iterator[None]:
@@ -221,16 +220,11 @@ class Runner:
             if applied:
                 with contextlib.suppress(MigrateError, psycopg.Error):  # it is only of use, no duty
                     with history.connect(self._dsn) as conn:
-                        journal.seal(conn, applied[-1].version, _fingerprint(conn))
+                        journal.seal(conn, applied[-1].version)
 
 
 def _applied(file: MigrationFile, content: Content, seconds: float) -> AppliedFile:
     return AppliedFile(file.version, file.name, len(content.statements), seconds)
-
-
-def _fingerprint(conn: psycopg.Connection) -> str:
-    with conn.transaction(force_rollback=True):  # what it sets must not stay in a pooler's session
-        return fingerprint(extract(conn))
 
 
 def _is_superuser(conn: psycopg.Connection) -> bool:

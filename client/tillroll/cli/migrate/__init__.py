@@ -7,8 +7,10 @@ from collections.abc import Callable
 import typer
 
 from tillroll.cli.migrate import (
+    adopting,
     applying,
     contract,
+    drift,
     lint,
     matrix,
     planning,
@@ -17,8 +19,10 @@ from tillroll.cli.migrate import (
     writing,
 )
 from tillroll.migrate import (
+    Adoption,
     CheckResult,
     ContractResult,
+    Drift,
     GenerateResult,
     LintResult,
     MatrixResult,
@@ -63,3 +67,5 @@ _add("rehearse", rehearsing.rehearse_, Rehearsal)
 _add("lint", lint.lint_, LintResult)
 _add("contract", contract.contract_, ContractResult)
 _add("matrix", matrix.matrix_, MatrixResult)
+_add("adopt", adopting.adopt_, Adoption)
+_add("drift", drift.drift_, Drift)

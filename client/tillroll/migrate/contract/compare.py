@@ -81,7 +81,8 @@ def _functions(before: Contract, after: Contract) -> Iterator[ContractChange]:
         about = f"function {name}"
         old, new = before.functions.get(name, ()), after.functions.get(name, ())
         names = {argument for each in (*old, *new) for argument in each.names}
-        unmet = list(new)
+        known = [each.of("arguments") for each in old]
+        unmet = [each for each in new if each.of("arguments") not in known]
         for function in old:
             for outcome in outcomes(function, taken(function, old, names), new):
                 unmet = [each for each in unmet if each is not outcome.function]
@@ -197,9 +198,9 @@ def _judged(
     told = f"{aspect}: {item}: {now or 'gone'}" + (f", was {was}" if was else ", is new")
     if aspect in _RIGHTS:
         if not _within(was, now):
-            yield "BREAKING", aspect, f"{item} lost {aspect} ({was})"
+            yield "BREAKING", aspect, f"{item} lost {aspect} ({was})".removesuffix(" (yes)")
         if not _within(now, was):
-            yield "SECURITY", aspect, f"{item} gained {aspect} ({now})"
+            yield "SECURITY", aspect, f"{item} gained {aspect} ({now})".removesuffix(" (yes)")
         return
     severity = _RULES[aspect][0 if now is None else 1 if was is None else 2]
     code = item if aspect == "is" else aspect.replace(" ", "_")
@@ -221,12 +222,14 @@ def _judged(
         severity = "BREAKING" if was else "INFO"
     elif item == "default_transaction_isolation":
         code = "isolation"
-        if _LEVELS.index(now or _LEVELS[1]) > _LEVELS.index(was or _LEVELS[1]):
+        if _level(now) > _level(was):
             severity = "BREAKING"
             told += ": calls may fail by 40001 and must be repeated"
-    elif item == "search_path" and now is None:
-        severity = "SECURITY"
     yield severity, code, told
+
+
+def _level(isolation: str | None) -> int:
+    return _LEVELS.index((isolation or "read committed").lower())
 
 
 def _within(inner: str | None, outer: str | None) -> bool:

@@ -60,7 +60,8 @@ select func.name, func.arguments,
     case when func.prosecdef then 'definer' else 'invoker' end,
     func.proconfig,
     array(select given.name from given
-        where has_function_privilege(given.role, func.oid, 'execute'))
+        where has_schema_privilege(given.role, func.pronamespace, 'usage')
+            and has_function_privilege(given.role, func.oid, 'execute'))
 from func order by func.name, oidvectortypes(func.proargtypes)
 """
 _RELATIONS = """

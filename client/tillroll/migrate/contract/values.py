@@ -82,7 +82,7 @@ def refused(old: str, before: Contract, new: str, after: Contract) -> list[str]:
             )
         ]
     wanted = _takes(new, after)
-    longer = [f"what has no room in {new}"] if _room(new) < _room(old) else []
+    longer = [f"what has no room in {new}"] if "(" in new and _room(new) < _room(old) else []
     if wanted == _ALL:
         return longer
     if labels[1]:

@@ -79,8 +79,9 @@ def column_changes(begin: str, old: Properties, new: Properties) -> Iterator[tup
         return  # the default may have changed or gone with it
     if old["identity"] != new["identity"]:
         kind = f"generated {_IDENTITY.get(new['identity'])}"
-        added = f"set {kind}" if old["identity"] else f"add {kind} as identity"
-        yield (f"{begin} {added if new['identity'] else 'drop identity'}",)
+        added = f"{begin} set {kind}" if old["identity"] else f"{begin} add {kind} as identity"
+        bare = f"{begin} drop default;\n{added}"
+        yield (added, bare) if new["identity"] else (f"{begin} drop identity",)
     elif old["generated"] and not new["generated"]:
         yield (f"{begin} drop expression",)
     elif old["default"] != new["default"]:

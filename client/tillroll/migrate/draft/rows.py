@@ -95,7 +95,7 @@ class _Table:
 
     def _where(self, literal: dict[str, str], identity: Row) -> str:
         return " and ".join(
-            f"{self.columns[each]} {'is' if literal[each] == 'null' else '='} {literal[each]}"
+            f"{self.columns[each]} {'is' if literal[each] == 'NULL' else '='} {literal[each]}"
             for each in identity
             if each in self.columns
         )
@@ -117,6 +117,4 @@ class _Table:
 
 
 def _bare(literal: str, value: object) -> str:
-    if value is None:
-        return "null"
     return literal[1:-1] if isinstance(value, bool | int | float) else literal

@@ -138,11 +138,12 @@ class Planner:
         return rank, key in self._gained, order, then
 
     def _follows(self, key: Key) -> bool:
-        """Whether another fact says the same, or it comes and goes with something else."""
+        """Whether it comes and goes with something else, or nothing can be done about it."""
         kind, identity = key
-        thing = self._all[key]
-        if kind == "column":
-            return self._all[self._owners[_cut(identity, self._owners)[0]]]["kind"] in {"v", "m"}
+        owner = self._owners.get(_cut(identity, self._owners)[0], key)
+        thing, old, new = self._all[key], self._have.get(owner), self._want.get(owner)
+        if old and new and kind != "function" and old.get("kind") != new.get("kind"):
+            return True  # a table does not become a view
         if kind == "sequence":
             return ("relation", identity) not in self._want
         if kind == "index":
@@ -194,12 +195,15 @@ class Planner:
         kind, identity = key
         old, new = self._have.get(key), self._want.get(key)
         if kind == "comment":
-            text = None if new is None else new["text"]
-            yield self._step(key, alters.comment(identity, text, self._quote))
+            if new is not None or not self._is_of_lost(identity):
+                text = None if new is None else new["text"]
+                yield self._step(key, alters.comment(identity, text, self._quote))
         elif kind.startswith("grants on "):
             yield from self._grants(key)
         elif kind in _SAID_TOGETHER:
-            yield Step((key,), (self._index.all(_SAID_TOGETHER[kind]),))
+            keys = tuple(sorted(each for each in self.differing if each[0] == kind))
+            if key == keys[0]:
+                yield Step(keys, (self._index.all(_SAID_TOGETHER[kind]),))
         elif new is None:
             if self._may_drop(key):
                 yield self._step(key, self._drop(key), drop=True)
@@ -246,7 +250,7 @@ class Planner:
         elif kind == "relation" and old["query"] == new["query"]:
             for text in alters.relation_changes(f"alter {word(kind, new)} {identity}", old, new):
                 yield self._step(key, text)
-        elif old != new and (kind != "relation" or old["kind"] == new["kind"]):
+        elif old != new:
             yield from self._make(key, new)
 
     def _column(self, key: Key, old: dict[str, Any] | None, new: dict[str, Any]) -> Iterator[Step]:
@@ -292,6 +296,19 @@ class Planner:
             f"cache {new['cache']} {'' if new['cycle'] else 'no '}cycle"
             + (f" owned by {owner or 'none'}" if moved else "")
         )
+
+    def _is_of_lost(self, comment: str) -> bool:
+        """Whether a comment is on something that the sources no longer have."""
+        for kind, identity in self.lost:
+            owner, name = _cut(identity, self._owners)
+            said = identity.partition("(")[0]
+            if kind in {"constraint", "trigger", "rule", "policy"}:
+                said = f"{name} on {owner}"
+            elif kind == "index":
+                said = f"{_cut(owner, self._schemas)[0]}.{name}"
+            if kind != "comment" and any(f" {said}{end}" in f"{comment} " for end in " .("):
+                return True
+        return False
 
     def _grants(self, key: Key) -> Iterator[Step]:
         of = key[0].removeprefix("grants on "), key[1]

@@ -5,11 +5,13 @@ owns, the history of migrations, and what a server's databases share (roles, tab
 """
 
 from tillroll.migrate.facts.extract import Catalog, extract, facts_of, read_catalog
-from tillroll.migrate.facts.fact import Fact, fingerprint, properties
+from tillroll.migrate.facts.fact import SERVER, Fact, define, fingerprint, properties
 
 __all__ = [
+    "SERVER",
     "Catalog",
     "Fact",
+    "define",
     "extract",
     "facts_of",
     "fingerprint",

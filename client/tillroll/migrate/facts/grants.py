@@ -59,7 +59,8 @@ _LISTS: dict[str, str] = {
         select '{}'::text[], d.datdba::regrole::text, 'this one', d.datacl,
             acldefault('d', d.datdba)
         from pg_database as d where d.datname = current_database()""",
-    # Only where it is no longer what Postgres or the extension brought.
+    # Only where it is no longer as Postgres or the extension made it; of the information schema
+    # Postgres does not note how that was.
     "what was brought": """
         select array_remove(array[o.schema], null), null, o.type || ' ' || o.identity, x.acl,
             null::aclitem[]
@@ -80,6 +81,7 @@ _LISTS: dict[str, str] = {
         cross join lateral (select coalesce(i.initprivs, x.standard) as acl) as before
         cross join lateral pg_identify_object(x.tableoid, x.oid, 0) as o
         where x.acl is not null and not (x.acl @> before.acl and x.acl <@ before.acl)
+            and o.schema is distinct from 'information_schema'
             and (x.oid < 16384 or exists (select from member
                 where member.classid = x.tableoid and member.objid = x.oid))""",
 }

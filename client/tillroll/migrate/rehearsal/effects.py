@@ -50,7 +50,11 @@ class Effects:
 
 
 def compare_states(
-    known: dict[int, Relation], before: State, after: State, statement: Statement
+    known: dict[int, Relation],
+    before: State,
+    after: State,
+    statement: Statement,
+    planned: frozenset[int],
 ) -> Effects:
     """Return what a statement did.
 
@@ -58,8 +62,11 @@ def compare_states(
         known: What was there before the statement's file.
         before: The moment before the statement, in the same session.
         after: The moment after it, in the same transaction where it can have one.
+        planned: See `planned_scans`.
     """
-    change = _Change(known, before, after)
+    change = _Change(known, before, after, planned)
+    if statement.moves_data == "REFRESH MATERIALIZED VIEW":
+        change.read_what_is_locked()
     if statement.alone is None:
         held, old = change.strongest(after), change.strongest(before)
     else:
@@ -83,7 +90,13 @@ def compare_states(
 class _Change:
     """Two moments, and what there was before the file."""
 
-    def __init__(self, known: dict[int, Relation], before: State, after: State) -> None:
+    def __init__(
+        self,
+        known: dict[int, Relation],
+        before: State,
+        after: State,
+        planned: frozenset[int],
+    ) -> None:
         self._known = known
         self._before = before
         self._after = after
@@ -91,7 +104,7 @@ class _Change:
             (before.relations[oid], after.relations[oid])
             for oid in before.relations.keys() & after.relations.keys() & known.keys()
         ]
-        self._reads = {
+        self._reads = dict.fromkeys(planned & known.keys(), 1) | {
             new.oid: new.scans - old.scans for old, new in self._both if new.scans > old.scans
         }
         self.refiled = frozenset(
@@ -110,6 +123,12 @@ class _Change:
             for oid, proven in after.proven.items()
             if oid not in before.proven and proven.table in known
         ]
+
+    def read_what_is_locked(self) -> None:
+        """Count as read what was locked for it: an empty side of a join hides the other one."""
+        for oid, _ in self._after.locks - self._before.locks:
+            if oid in self._known and self._known[oid].kind in {"r", "m"}:
+                self._reads.setdefault(oid, 1)
 
     @cached_property
     def emptied(self) -> frozenset[int]:
@@ -181,7 +200,7 @@ class _Change:
         written = self._written(self._after)
         if moves not in {"UPDATE", "DELETE", "MERGE"}:
             written -= self._written(self._before)
-        if moves is None or not (written or moves == "CREATE TABLE AS"):
+        if not (written or moves == "CREATE TABLE AS"):
             return nothing, nothing
         changed = written & self.scans.keys()
         return changed, nothing if changed else frozenset(self.scans)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, get_args
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple, get_args
 
 import psycopg
 
-__all__ = ["MODES", "Mode", "Proven", "Relation", "State", "look"]
+from tillroll.migrate.parser import Statement
+
+__all__ = ["MODES", "Mode", "Proven", "Relation", "State", "look", "planned_scans"]
 
 Mode = Literal[
     "AccessShare",
@@ -38,18 +41,26 @@ _RELATIONS = """
     inner join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
     left join pg_catalog.pg_index as i on i.indexrelid = c.oid
     left join pg_catalog.pg_am as m on m.oid = c.relam
-    where c.relkind in ('r', 'p', 'm', 'v', 'S', 'f', 'i', 'I') and c.relpersistence <> 't'
+    where c.relkind in ('r', 'p', 'm', 'v', 'S', 'f', 'i', 'I')
         and n.nspname not in ('pg_catalog', 'pg_toast', 'information_schema')
 """
 _LOCKS = """
     select l.relation, pg_catalog.replace(l.mode, 'Lock', '')
     from pg_catalog.pg_locks as l
-    where l.pid = pg_catalog.pg_backend_pid() and l.locktype = 'relation' and l.granted
+    where l.pid = pg_catalog.pg_backend_pid() and l.locktype = 'relation'
         and l.database = (
             select d.oid from pg_catalog.pg_database as d
             where d.datname = pg_catalog.current_database()
         )
 """
+_NAMED = """
+    select c.oid
+    from pg_catalog.pg_class as c
+    inner join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+    inner join rows from (pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[]))
+        as w (nspname, relname) on w.nspname = n.nspname and w.relname = c.relname
+"""
+_EXPLAINED = {"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE TABLE AS"}
 _PROVEN = """
     select c.oid, c.contype::text, c.conrelid, c.confrelid
     from pg_catalog.pg_constraint as c
@@ -94,7 +105,7 @@ class State(NamedTuple):
     """What there is at one moment.
 
     Attributes:
-        relations: By oid; no system catalogs, no temporary tables.
+        relations: By oid; no system catalogs.
         locks: Relations with the modes of their locks, as places in `MODES`.
         proven: The validated constraints, by oid.
     """
@@ -110,3 +121,26 @@ def look(conn: psycopg.Connection) -> State:
     locks = frozenset((oid, MODES.index(mode)) for oid, mode in conn.execute(_LOCKS))
     proven = {oid: Proven(*rest) for oid, *rest in conn.execute(_PROVEN)}
     return State({each.oid: each for each in relations}, locks, proven)
+
+
+def planned_scans(conn: psycopg.Connection, statement: Statement) -> frozenset[int]:
+    """Return the tables that a statement would read as a whole, by its plan.
+
+    Where one side of a join is empty, the other is not read, and so does not count as scanned.
+    """
+    if statement.moves_data not in _EXPLAINED:
+        return frozenset()
+    plan = conn.execute(f"explain (verbose, format json) {statement.text}").fetchone()
+    names = list(zip(*_scanned(plan), strict=True)) or [(), ()]
+    return frozenset(oid for (oid,) in conn.execute(_NAMED, [[*each] for each in names]))
+
+
+def _scanned(plan: Any) -> Iterator[tuple[str, str]]:
+    """Give schema and name of what a plan reads by a sequential scan."""
+    if isinstance(plan, dict):
+        if plan.get("Node Type") == "Seq Scan":
+            yield plan["Schema"], plan["Relation Name"]
+        plan = plan.values()
+    if not isinstance(plan, str | int | float | None):
+        for part in plan:
+            yield from _scanned(part)

@@ -13,7 +13,7 @@ from tillroll.migrate.errors import HistoryDivergent, UsageError
 from tillroll.migrate.files import MigrationFile, read_folder
 from tillroll.migrate.parser import Statement
 from tillroll.migrate.rehearsal.effects import compare_states
-from tillroll.migrate.rehearsal.observe import Relation, look
+from tillroll.migrate.rehearsal.observe import Relation, look, planned_scans
 from tillroll.migrate.rehearsal.project import Projection, Seen
 from tillroll.migrate.rehearsal.rates import Rates
 from tillroll.migrate.rehearsal.results import Rehearsal
@@ -136,7 +136,8 @@ class _Record:
             self._progress(f"rehearsing {file.path.name}")
             self._known = before.relations
             self.before = self.before or before.relations
+        planned = planned_scans(conn, statement)
         yield
-        effects = compare_states(self._known, before, look(conn), statement)
+        effects = compare_states(self._known, before, look(conn), statement, planned)
         seen = Seen(number, statement, effects, self._known)
         self.seen.setdefault(file.version, []).append(seen)

@@ -1,4 +1,4 @@
-"""The page on `tillroll migrate generate`, typed in an empty folder."""
+"""The page on reviewing a function's change, typed in an empty folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.conftest import ROOT, Cluster
 from tests.documents import typed
 
-PAGE = ROOT / "docs" / "how-to" / "generate-a-migration.md"
+PAGE = ROOT / "docs" / "how-to" / "review-a-function-change.md"
 
 
 def test_what_is_typed_prints_what_stands_under_it(newest: Cluster, tmp_path: Path) -> None:
@@ -19,5 +19,5 @@ def test_what_is_typed_prints_what_stands_under_it(newest: Cluster, tmp_path: Pa
         "NO_COLOR": "1",
         "TILLROLL_SHADOW_URL": newest.server.dsn(),
     }
-    for printed, said in typed(PAGE, environment, tmp_path, talk=True):
+    for printed, said in typed(PAGE, environment, tmp_path):
         assert said == printed
