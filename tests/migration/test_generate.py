@@ -204,11 +204,15 @@ class Project:
 class Shop:
     """A database at version 1 that has rows, to be copied."""
 
-    def __init__(self, folder: Path, cluster: Cluster) -> None:
+    def __init__(self, folder: Path, cluster: Cluster, file: Path | None = None) -> None:
         self._cluster, self._number = cluster, 0
         self._made = cluster.database("bare")
         first = Project(folder, cluster, self._made)
-        first.up()
+        if file is None:
+            first.up()
+        else:
+            shutil.copy(file, first.migrations)
+            Runner(self._made.dsn(), first.migrations).up()
         with self._made.connect() as conn:
             conn.execute(ROWS)
         (self.file,) = first.migrations.iterdir()
@@ -583,8 +587,8 @@ def test_the_command_exits_0_and_10(project: Project, monkeypatch: pytest.Monkey
     assert json.loads(refused.stdout)["dropped"] == ["app.noted()", "app.extra"]
 
 
-def test_it_works_on_postgres_15(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:
-    project = Shop(tmp_path_factory.mktemp("shop15"), cluster_of("15")).project(tmp_path)
+def test_it_works_on_postgres_15(shop: Shop, tmp_path: Path) -> None:
+    project = Shop(tmp_path / "shop", cluster_of("15"), shop.file).project(tmp_path / "project")
     # Neither the new function nor the new view can be made while the other is the old one.
     project.edit(
         "functions/app/total.sql",

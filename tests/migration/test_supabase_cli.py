@@ -12,7 +12,7 @@ from tests.migration.conftest import Write
 from tests.migration.hostile import CLI_ONLY
 from tests.migration.test_up import has, rows
 from tests.supabase_cli import run, supabase
-from tillroll.migrate import HistoryDivergent, MigrationFailed, PartWay, Runner
+from tillroll.migrate import HistoryDivergent, MigrationFailed, PartWay, Runner, UsageError, repair
 
 TABLES = "create table public.t (id int); create table public.log (what text);"
 DIRECTIVE = "-- pg-delta: transaction=false"
@@ -203,5 +203,9 @@ def test_versions_that_are_no_timestamps_are_remote_only_for_us(
     status = Runner(bare.dsn(), folder).status()
     assert status.remote_only == ("1", "20260101000000")
     assert status.ignored == ("1_short.sql", "20260101000000_.sql")
-    with pytest.raises(HistoryDivergent):
+    with pytest.raises(UsageError):
         Runner(bare.dsn(), folder).up()
+    (folder / "1_short.sql").rename(folder / "20251231000000_short.sql")
+    (folder / "20260101000000_.sql").rename(folder / "20260101000000_one.sql")
+    repair(bare.dsn(), folder, align=True)
+    assert [file.name for file in Runner(bare.dsn(), folder).up().applied] == ["more"]

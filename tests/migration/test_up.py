@@ -110,6 +110,16 @@ def test_an_unusable_file_is_refused_before_anything_runs(
     assert not has(bare, "supabase_migrations.schema_migrations")
 
 
+def test_a_file_that_only_the_cli_takes_for_a_migration_stops_the_run(
+    bare: Database, write: Write
+) -> None:
+    folder = write("select 1;", **{"2_short.sql": "select 2;", "notes.sql": ""})
+    with pytest.raises(UsageError):
+        Runner(bare.dsn(), folder).up()
+    (folder / "2_short.sql").unlink()
+    assert len(Runner(bare.dsn(), folder).up().applied) == 1
+
+
 def test_a_file_that_changes_role_and_settings_is_recorded_all_the_same(
     empty: Database, write: Write
 ) -> None:

@@ -64,6 +64,25 @@ def test_nothing_leans_upward(path: Path) -> None:
     assert uses(path) - {part} <= MAY_USE[part]
 
 
+def test_one_package_alone_knows_the_parser() -> None:
+    knows = {
+        path.relative_to(PACKAGE).parent
+        for path in FILES
+        if any(
+            name.split(".")[0] == "postgast"
+            for node in ast.walk(ast.parse(path.read_text()))
+            for name in (
+                [alias.name for alias in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
+        )
+    }
+    assert knows == {Path("migrate/parser")}
+
+
 def test_imports_are_seen_in_every_form(tmp_path: Path) -> None:
     fake = PACKAGE / "transports" / "postgres.py"
     assert "errors" in uses(fake)

@@ -24,6 +24,7 @@ __all__ = [
 
 _NAME = re.compile(r"([0-9]{14})_(.+)\.sql")
 _VERSION = "%Y%m%d%H%M%S"
+_CLI_NAME = re.compile(r"[0-9]+_.*\.sql")
 _SLUG = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _UNTRANSACTED = "-- pg-delta: transaction=false"  # the CLI takes no other spelling
 
@@ -134,6 +135,11 @@ class Folder:
 
     files: tuple[MigrationFile, ...]
     ignored: tuple[str, ...]
+
+    @property
+    def misnamed(self) -> tuple[str, ...]:
+        """Those of the ignored that the Supabase CLI takes for migrations."""
+        return tuple(name for name in self.ignored if _CLI_NAME.fullmatch(name))
 
 
 def read_sql(path: Path) -> str:

@@ -133,9 +133,17 @@ def forward(
         allowed: Versions that may be applied although a newer one is.
 
     Raises:
+        UsageError: There are files that only the Supabase CLI takes for migrations.
         HistoryDivergent: There are versions without a file, edited files, or files out of order.
         Unfinished: A file is part-way.
     """
+    if folder.misnamed:
+        raise UsageError(
+            f"the Supabase CLI would apply these, and they have no version of 14 digits: "
+            f"{', '.join(folder.misnamed)}\n"
+            "Nothing was applied. Rename them to <14 digits>_<name>.sql; where they are applied "
+            "already, `tillroll migrate repair --align` follows."
+        )
     if status.remote_only:
         raise HistoryDivergent(
             f"applied in the database, but not in this folder: {', '.join(status.remote_only)}\n"

@@ -1,0 +1,434 @@
+"""Drift: what somebody changed by hand is told, and what the platform has is not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import PASSWORD, ROOT, Cluster, Database, cluster_of
+from tests.migration.conftest import Write
+from tests.migration.test_command import run
+from tillroll.migrate import (
+    Drift,
+    HistoryDivergent,
+    Runner,
+    UsageError,
+    drift,
+    drift_since_last_up,
+)
+
+# What the migrations lean on, beyond sql/platform: the stand-in of a stand-in.
+PLATFORM = """
+create schema if not exists storage;
+create table if not exists storage.objects (id uuid primary key, name text);
+alter table storage.objects enable row level security;
+alter table storage.objects owner to postgres;
+grant usage on schema storage to postgres with grant option;
+set role postgres;
+grant usage on schema storage to anon;
+reset role;
+do $$ begin
+    if not exists (select from pg_publication where pubname = 'supabase_realtime') then
+        create publication supabase_realtime;
+        alter publication supabase_realtime owner to postgres;
+    end if;
+end $$;
+"""
+# What a hosted database has on top of it.
+HOSTED = """
+alter table storage.objects add column owner_id text;
+create index objects_name on storage.objects (name);
+grant usage on schema storage, auth to supabase_auth_admin, service_role;
+create function storage.touch() returns trigger language plpgsql as 'begin return new; end';
+create trigger touched before update on storage.objects
+    for each row execute function storage.touch();
+create table storage.buckets (id text);
+create schema realtime;
+create table realtime.messages (id int);
+create schema novel authorization supabase_auth_admin;
+create table novel.things (id int);
+create schema extensions;
+create extension pg_trgm schema extensions;
+grant execute on function extensions.show_limit to anon;
+create function extensions.watch() returns event_trigger language plpgsql as 'begin end';
+create event trigger pgrst_ddl_watch on ddl_command_end execute function extensions.watch();
+create foreign data wrapper hosted_wrapper;
+create server hosted_server foreign data wrapper hosted_wrapper;
+create user mapping for postgres server hosted_server options (password 'x');
+create publication supabase_realtime_messages_publication for table realtime.messages;
+alter default privileges for role supabase_admin in schema public grant all on tables to anon;
+alter table auth.users add column more text;
+create type auth.level as enum ('one');
+comment on table auth.users is 'Users';
+"""
+FIRST = """
+create schema app;
+create type app.mood as enum ('good', 'bad');
+create domain app.small as int not null check (value < 10);
+create table app.kinds (code text primary key, name text not null);
+create table app.t (
+    id bigint generated always as identity primary key,
+    kind text references app.kinds (code) deferrable,
+    n int not null default 1 constraint n_above_zero check (n > 0 and n between 0 and 9),
+    mood app.mood not null default 'good',
+    noted timestamptz not null default now(),
+    label text generated always as (coalesce(kind, '') || 'x') stored
+);
+create index t_kind on app.t (lower(kind), n desc) where n > 1;
+create table app.parted (id int not null, at date not null) partition by range (at);
+create table app.part partition of app.parted for values from ('2026-01-01') to ('2027-01-01');
+create table app.child (more int) inherits (app.kinds);
+create statistics app.stats on n, kind from app.t;
+create view app.v as
+    select id, n, case when n = 1 then 'one' end as word from app.t where n in (1, 2);
+create view app.w with (security_invoker = on) as
+    select t.*, k.name, (select count(*) from app.t as u where u.kind = k.code) as many
+    from app.t join app.kinds as k on k.code = t.kind;
+create materialized view app.m as select kind, sum(n) as total from app.t group by kind;
+create rule quiet as on delete to app.child do instead
+    update app.t set n = 2 where kind = old.code;
+alter table app.t enable row level security;
+create policy own on app.t for select to authenticated
+    using (exists (select from app.kinds where code = kind) and n = any (array[1, 2]));
+create function app.f() returns trigger language plpgsql security definer set search_path = ''
+as $$
+begin
+    return new;
+end
+$$;
+create function app.g(a int, b text default 'x') returns setof app.t language sql stable
+begin atomic
+    select * from app.t where n = a;
+end;
+create function app.h(a int) returns int language sql as 'select a';
+create trigger checked before insert or update of n on app.t
+    for each row when (new.n > 1) execute function app.f();
+grant usage on schema app to anon, authenticated;
+grant all on all tables in schema app to authenticated;
+grant select (id, n) on app.t to anon;
+alter default privileges in schema app grant all on tables to authenticated;
+comment on table app.t is 'Things';
+comment on column app.t.n is 'How many';
+"""
+SECOND = """
+create trigger signed_up after insert on auth.users for each row execute function app.f();
+create policy theirs on storage.objects for select to anon using (name is not null);
+alter publication supabase_realtime add table app.t;
+grant usage on schema storage to authenticated;
+revoke usage on schema storage from anon;
+revoke execute on function app.h from public;
+alter default privileges revoke execute on functions from public;
+"""
+
+
+@pytest.fixture
+def platform(tmp_path: Path) -> Path:
+    folder = tmp_path / "platform"
+    shutil.copytree(ROOT / "sql/platform", folder)
+    (folder / "90_hosted.sql").write_text(PLATFORM)
+    return folder
+
+
+@pytest.fixture
+def live(bare: Database, write: Write) -> Database:
+    return applied(bare, write(FIRST, SECOND))
+
+
+def applied(database: Database, folder: Path, owner: str = "postgres") -> Database:
+    with database.connect("supabase_admin") as conn:
+        conn.execute(PLATFORM.encode())
+        conn.execute(HOSTED.encode())
+    Runner(database.dsn(owner), folder).up()
+    return database
+
+
+def look(live: Database, folder: Path, platform: Path, url: str = "", **options: object) -> Drift:
+    return drift(
+        live.dsn(),
+        folder,
+        platform=platform,
+        shadow_url=url or live.server.dsn(),
+        **options,  # type: ignore[arg-type]
+    )
+
+
+def test_what_the_platform_has_is_no_drift(live: Database, write: Write, platform: Path) -> None:
+    found = look(live, write(), platform)
+    assert found.differences == (), [str(each) for each in found.differences]
+    assert not found.drifted
+
+
+# The fingerprint is of what is the project's: not of grants on the platform's schemas.
+_UNRECORDED = {("different", "grants on schema", "storage")}
+
+# By hand, in a database with all of the above; each with what must be told of it, exactly.
+BY_HAND = {
+    "added": (
+        "create table app.added (); revoke all on app.added from authenticated",
+        {
+            ("only live", "relation", "app.added"),
+            ("only live", "grants on relation", "app.added"),
+        },
+    ),
+    "added to public": (
+        "create function public.added() returns int language sql as 'select 1'",
+        {
+            ("only live", "function", "public.added()"),
+            ("only live", "grants on function", "public.added()"),
+        },
+    ),
+    "changed": (
+        "alter table app.t alter n set default 2",
+        {("different", "column", "app.t.n")},
+    ),
+    "dropped": (
+        "drop index app.t_kind",
+        {("only in migrations", "index", "app.t t_kind")},
+    ),
+    "a grant widened": (
+        "grant select on app.kinds to anon",
+        {("different", "grants on relation", "app.kinds")},
+    ),
+    "a policy changed": (
+        "alter policy own on app.t using (true)",
+        {("different", "policy", "app.t own")},
+    ),
+    "row security": (
+        "alter table app.t disable row level security",
+        {("different", "relation", "app.t")},
+    ),
+    "a body": (
+        "create or replace function app.h(a int) returns int language sql as 'select -a'",
+        {("different", "function", "app.h(a integer)")},
+    ),
+    "a view": (
+        "create or replace view app.v as select id, n, 'two' as word from app.t",
+        {("different", "relation", "app.v")},
+    ),
+    "the migrations' trigger on the platform's table": (
+        "drop trigger signed_up on auth.users",
+        {("only in migrations", "trigger", "auth.users signed_up")},
+    ),
+    "a trigger more there": (
+        "create trigger more after insert on auth.users for each row execute function app.f()",
+        {("only live", "trigger", "auth.users more")},
+    ),
+    "a policy more in the storage": (
+        "create policy more on storage.objects using (true)",
+        {("only live", "policy", "storage.objects more")},
+    ),
+    "what the migrations granted in the platform's schema": (
+        "set role postgres; revoke usage on schema storage from authenticated",
+        {("different", "grants on schema", "storage")},
+    ),
+    "what they took away there": (
+        "grant usage on schema storage to anon",
+        {("different", "grants on schema", "storage")},
+    ),
+    "realtime": (
+        "alter publication supabase_realtime add table only app.kinds",
+        {("only live", "publication table", "supabase_realtime app.kinds")},
+    ),
+    "a schema": (
+        "create schema more authorization postgres",
+        {("only live", "schema", "more"), ("only live", "grants on schema", "more")},
+    ),
+    "an extension": (
+        "set role postgres; create extension citext schema app",
+        {
+            ("only live", "extension", "citext"),
+            ("only live", "comment", "extension citext"),
+        },
+    ),
+    "a default privilege": (
+        "alter default privileges for role postgres in schema public grant all on tables to anon",
+        {("only live", "default privileges", "postgres r in public")},
+    ),
+    "an event trigger": (
+        "create function app.e() returns event_trigger language plpgsql as 'begin end';"
+        "create event trigger more on ddl_command_end execute function app.e();"
+        "create role tillroll_other superuser; alter event trigger more owner to tillroll_other",
+        {
+            ("only live", "event trigger", "more"),
+            ("only live", "function", "app.e()"),
+            ("only live", "grants on function", "app.e()"),
+        },
+    ),
+    "a comment": (
+        "comment on column app.t.n is null",
+        {("only in migrations", "comment", "table column app.t.n")},
+    ),
+    "what is the platform's own": (
+        "alter table auth.users add column again text; create table realtime.more ();"
+        "drop event trigger pgrst_ddl_watch; create table novel.more ()",
+        set(),
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "expected"), BY_HAND.values(), ids=BY_HAND.keys())
+def test_what_somebody_did_by_hand_is_told(
+    live: Database,
+    write: Write,
+    platform: Path,
+    change: str,
+    expected: set[tuple[str, str, str]],
+) -> None:
+    with live.connect("supabase_admin") as conn:
+        conn.execute(change.encode())
+    found = look(live, write(), platform)
+    with live.connect("supabase_admin") as conn:
+        conn.execute("drop event trigger if exists more; drop role if exists tillroll_other")
+    assert {(each.side, each.kind, each.identity) for each in found.differences} == expected
+    assert found.drifted is bool(expected)
+    assert drift_since_last_up(live.dsn()).drifted is bool(expected - _UNRECORDED)
+
+
+def test_comments_and_layout_of_a_body_are_cosmetic(
+    live: Database, write: Write, platform: Path
+) -> None:
+    with live.connect() as conn:
+        conn.execute(
+            "create or replace function app.f() returns trigger language plpgsql security definer "
+            "set search_path = '' as $$ BEGIN return new; -- so\nend $$"
+        )
+    found = look(live, write(), platform)
+    assert [(each.kind, each.cosmetic) for each in found.differences] == [("function", True)]
+    assert not found.drifted
+
+
+def test_a_schema_can_be_asked_for(live: Database, write: Write, platform: Path) -> None:
+    with live.connect() as conn:
+        conn.execute("create table app.added ()")
+    assert look(live, write(), platform, schemas=["app"]).drifted
+    assert not look(live, write(), platform, schemas=["public"]).differences
+
+
+def test_pending_files_are_not_missed(live: Database, write: Write, platform: Path) -> None:
+    assert not look(live, write("create table app.later ();"), platform).drifted
+
+
+def test_a_file_that_is_gone_or_edited_is_a_divergent_history(
+    live: Database, write: Write, platform: Path
+) -> None:
+    second = write() / "20260101000002_step2.sql"
+    second.write_text("select 1;")
+    with pytest.raises(HistoryDivergent):
+        look(live, write(), platform)
+    second.unlink()
+    with pytest.raises(HistoryDivergent):
+        look(live, write(), platform)
+
+
+@pytest.fixture
+def reader(live: Database) -> Iterator[Database]:
+    """The same database for a role that can log in and nothing else."""
+    with live.connect("supabase_admin") as conn:
+        conn.execute(f"create role tillroll_reader login password '{PASSWORD}'")
+    yield live
+    with live.connect("supabase_admin") as conn:
+        conn.execute("drop owned by tillroll_reader; drop role tillroll_reader")
+
+
+def test_a_role_without_rights_sees_drift_where_it_is_told_what_is_applied(
+    reader: Database, write: Write, platform: Path
+) -> None:
+    dsn = reader.server.dsn(reader.name, "tillroll_reader", PASSWORD)
+    where = {"platform": platform, "shadow_url": reader.server.dsn()}
+    with pytest.raises(UsageError):
+        drift(dsn, write(), **where)
+    with pytest.raises(UsageError):
+        drift(dsn, write(), **where, through="20260101000003")
+    assert drift(dsn, write(), **where, through="20260101000002").differences == ()
+    assert drift(dsn, write(), **where, through="20260101000001").drifted
+    with reader.connect("supabase_admin") as conn:
+        conn.execute(
+            "grant usage on schema supabase_migrations to tillroll_reader;"
+            "grant select on all tables in schema supabase_migrations to tillroll_reader"
+        )
+    assert drift(dsn, write(), **where).differences == ()
+    assert not drift_since_last_up(dsn).drifted
+
+
+def test_a_database_that_takes_no_writes_will_do(
+    live: Database, write: Write, platform: Path
+) -> None:
+    with live.connect("supabase_admin") as conn:
+        conn.execute(f'alter database "{live.name}" set default_transaction_read_only = on')
+    found = look(live, write(), platform)
+    # That setting is by hand, too.
+    assert [each.kind for each in found.differences] == ["setting"]
+
+
+@pytest.mark.parametrize(("one", "other"), [("15", "18"), ("17", "18"), ("18", "15")])
+def test_servers_of_two_versions_are_no_drift(
+    write: Write, platform: Path, one: str, other: str
+) -> None:
+    cluster = cluster_of(one)
+    live = applied(cluster.database("bare"), write(FIRST, SECOND))
+    url = cluster_of(other).server.dsn()
+    same = look(live, write(), platform, url)
+    with live.connect() as conn:
+        conn.execute("create or replace view app.v as select id, n, 'two' as word from app.t")
+    changed = look(live, write(), platform, url)
+    cluster.drop(live)
+    assert same.differences == (), [str(each) for each in same.differences]
+    assert (same.live_major, same.shadow_major) == (int(one), int(other))
+    assert [each.identity for each in changed.differences] == ["app.v"]
+
+
+def test_whoever_migrates_is_the_owner(newest: Cluster, write: Write, platform: Path) -> None:
+    live = newest.database("bare")
+    with live.connect("supabase_admin") as conn:
+        conn.execute(
+            f"create role tillroll_alice login bypassrls password '{PASSWORD}';"
+            "grant postgres, anon, authenticated, service_role to tillroll_alice;"
+            f'grant create on database "{live.name}" to tillroll_alice'
+        )
+    folder = write(FIRST)
+    dsn = live.server.dsn(live.name, "tillroll_alice", PASSWORD)
+    Runner(dsn, folder).up()
+    found = drift(dsn, folder, platform=platform, shadow_url=live.server.dsn())
+    newest.drop(live)
+    with Database(newest.server, "postgres").connect("supabase_admin") as conn:
+        conn.execute("drop role tillroll_alice")
+    assert found.differences == (), [str(each) for each in found.differences]
+
+
+def test_without_a_fingerprint_of_the_last_run_nothing_can_be_told(live: Database) -> None:
+    assert not drift_since_last_up(live.dsn()).drifted
+    for spoilt in (
+        "insert into supabase_migrations.schema_migrations values ('20260202000000')",
+        "delete from supabase_migrations.schema_migrations where version = '20260202000000';"
+        "update supabase_migrations.runner_file set facts_after = replace(facts_after, ':18:', "
+        "':17:')",
+        "update supabase_migrations.runner_file set facts_after = null",
+        "drop table supabase_migrations.runner_file",
+    ):
+        with live.connect() as conn:
+            conn.execute(spoilt.encode())
+        with pytest.raises(UsageError):
+            drift_since_last_up(live.dsn())
+
+
+def test_the_command_exits_4_on_drift(live: Database, write: Write, platform: Path) -> None:
+    where = ("drift", "--db-url", live.dsn(), "--dir", write(), "--json")
+    replay = (*where, "--shadow-url", live.server.dsn(), "--platform", platform)
+    assert run(*replay).exit_code == 0
+    assert run(*where, "--since-last-up").exit_code == 0
+    with live.connect() as conn:
+        conn.execute("alter table app.t alter n set default 2")
+    result = run(*replay)
+    assert result.exit_code == 4
+    told = json.loads(result.stdout)
+    assert told["drifted"]
+    assert [each["kind"] for each in told["differences"]] == ["column"]
+    assert run(*where, "--since-last-up").exit_code == 4
+    assert run(*where, "--since-last-up", "--schema", "app").exit_code == 2
+    shown = run(*replay[:5], *replay[6:])
+    assert "-default: 1" in shown.stdout
+    assert "+default: 2" in shown.stdout
