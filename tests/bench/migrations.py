@@ -74,7 +74,15 @@ def _timed(work: Callable[[], object]) -> float:
 def _psql(database: Database, folder: Path) -> float:
     """Run all files as one transaction."""
     text = "".join(path.read_text() for path in sorted(folder.iterdir()))
-    command = [find_binaries() / "psql", "-q1", "-v", "ON_ERROR_STOP=1", "-f", "-", database.dsn()]
+    command = [
+        str(find_binaries() / "psql"),
+        "-q1",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-f",
+        "-",
+        database.dsn(),
+    ]
     return _timed(lambda: subprocess.run(command, input=text, text=True, check=True))
 
 

@@ -14,12 +14,14 @@ from tests.migration.conftest import Write
 from tests.migration.test_command import run
 from tillroll.migrate import (
     Drift,
+    Fact,
     HistoryDivergent,
     Runner,
     UsageError,
     drift,
     drift_since_last_up,
 )
+from tillroll.migrate.level import level
 
 # What the migrations lean on, beyond sql/platform: the stand-in of a stand-in.
 PLATFORM = """
@@ -60,6 +62,11 @@ create foreign data wrapper hosted_wrapper;
 create server hosted_server foreign data wrapper hosted_wrapper;
 create user mapping for postgres server hosted_server options (password 'x');
 create publication supabase_realtime_messages_publication for table realtime.messages;
+alter publication supabase_realtime_messages_publication owner to postgres;
+alter schema extensions owner to postgres;
+do $$ begin
+    execute format('alter database %I set app.settings.jwt_secret = %L', current_database(), 'x');
+end $$;
 alter default privileges for role supabase_admin in schema public grant all on tables to anon;
 alter table auth.users add column more text;
 create type auth.level as enum ('one');
@@ -121,13 +128,17 @@ alter publication supabase_realtime add table app.t;
 grant usage on schema storage to authenticated;
 revoke usage on schema storage from anon;
 revoke execute on function app.h from public;
+create schema etl;
 alter default privileges revoke execute on functions from public;
 """
 
 
 @pytest.fixture
 def platform(tmp_path: Path) -> Path:
-    folder = tmp_path / "platform"
+    return write_platform(tmp_path / "platform")
+
+
+def write_platform(folder: Path) -> Path:
     shutil.copytree(ROOT / "sql/platform", folder)
     (folder / "90_hosted.sql").write_text(PLATFORM)
     return folder
@@ -146,13 +157,23 @@ def applied(database: Database, folder: Path, owner: str = "postgres") -> Databa
     return database
 
 
-def look(live: Database, folder: Path, platform: Path, url: str = "", **options: object) -> Drift:
+def look(
+    live: Database,
+    folder: Path,
+    platform: Path,
+    *,
+    dsn: str = "",
+    shadow: str = "",
+    schemas: tuple[str, ...] = (),
+    through: str | None = None,
+) -> Drift:
     return drift(
-        live.dsn(),
+        dsn or live.dsn(),
         folder,
         platform=platform,
-        shadow_url=url or live.server.dsn(),
-        **options,  # type: ignore[arg-type]
+        shadow_url=shadow or live.server.dsn(),
+        schemas=schemas,
+        through=through,
     )
 
 
@@ -162,11 +183,19 @@ def test_what_the_platform_has_is_no_drift(live: Database, write: Write, platfor
     assert not found.drifted
 
 
-# The fingerprint is of what is the project's: not of grants on the platform's schemas.
-_UNRECORDED = {("different", "grants on schema", "storage")}
+def test_what_the_platform_does_is_no_drift(live: Database, write: Write, platform: Path) -> None:
+    with live.connect("supabase_admin") as conn:
+        conn.execute(
+            "alter table auth.users add column again text; create table realtime.more ();"
+            "drop event trigger pgrst_ddl_watch; create table novel.more ();"
+            "create extension citext schema extensions"
+        )
+    assert look(live, write(), platform).differences == ()
+    assert not drift_since_last_up(live.dsn()).drifted
+
 
 # By hand, in a database with all of the above; each with what must be told of it, exactly.
-BY_HAND = {
+BY_HAND: dict[str, tuple[str, set[tuple[str, str, str]]]] = {
     "added": (
         "create table app.added (); revoke all on app.added from authenticated",
         {
@@ -237,6 +266,13 @@ BY_HAND = {
         "create schema more authorization postgres",
         {("only live", "schema", "more"), ("only live", "grants on schema", "more")},
     ),
+    "in a schema that only by its name is the platform's": (
+        "create table etl.added ()",
+        {
+            ("only live", "relation", "etl.added"),
+            ("only live", "grants on relation", "etl.added"),
+        },
+    ),
     "an extension": (
         "set role postgres; create extension citext schema app",
         {
@@ -262,30 +298,39 @@ BY_HAND = {
         "comment on column app.t.n is null",
         {("only in migrations", "comment", "table column app.t.n")},
     ),
-    "what is the platform's own": (
-        "alter table auth.users add column again text; create table realtime.more ();"
-        "drop event trigger pgrst_ddl_watch; create table novel.more ()",
-        set(),
-    ),
 }
 
 
-@pytest.mark.parametrize(("change", "expected"), BY_HAND.values(), ids=BY_HAND.keys())
-def test_what_somebody_did_by_hand_is_told(
-    live: Database,
-    write: Write,
-    platform: Path,
-    change: str,
-    expected: set[tuple[str, str, str]],
-) -> None:
+Told = set[tuple[str, str, str]]
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """What is told of all that at once."""
+    cluster = cluster_of("18")
+    folder = tmp_path_factory.mktemp("migrations")
+    for number, text in enumerate((FIRST, SECOND), 1):
+        (folder / f"2026010100000{number}_step.sql").write_text(text)
+    live = applied(cluster.database("bare"), folder)
     with live.connect("supabase_admin") as conn:
-        conn.execute(change.encode())
-    found = look(live, write(), platform)
-    with live.connect("supabase_admin") as conn:
-        conn.execute("drop event trigger if exists more; drop role if exists tillroll_other")
-    assert {(each.side, each.kind, each.identity) for each in found.differences} == expected
-    assert found.drifted is bool(expected)
-    assert drift_since_last_up(live.dsn()).drifted is bool(expected - _UNRECORDED)
+        for change, _ in BY_HAND.values():
+            conn.execute(change.encode())
+            conn.execute("reset role")
+    found = look(live, folder, write_platform(folder / "platform"))
+    cluster.drop(live)
+    with Database(cluster.server, "postgres").connect("supabase_admin") as conn:
+        conn.execute("drop role tillroll_other")
+    assert found.drifted
+    return {(each.side, each.kind, each.identity) for each in found.differences}
+
+
+@pytest.mark.parametrize("expected", [each for _, each in BY_HAND.values()], ids=BY_HAND.keys())
+def test_what_somebody_did_by_hand_is_told(told: Told, expected: Told) -> None:
+    assert expected - told == set()
+
+
+def test_nothing_else_is_told(told: Told) -> None:
+    assert told == {each for _, expected in BY_HAND.values() for each in expected}
 
 
 def test_comments_and_layout_of_a_body_are_cosmetic(
@@ -304,8 +349,8 @@ def test_comments_and_layout_of_a_body_are_cosmetic(
 def test_a_schema_can_be_asked_for(live: Database, write: Write, platform: Path) -> None:
     with live.connect() as conn:
         conn.execute("create table app.added ()")
-    assert look(live, write(), platform, schemas=["app"]).drifted
-    assert not look(live, write(), platform, schemas=["public"]).differences
+    assert look(live, write(), platform, schemas=("app",)).drifted
+    assert not look(live, write(), platform, schemas=("public",)).differences
 
 
 def test_pending_files_are_not_missed(live: Database, write: Write, platform: Path) -> None:
@@ -338,19 +383,18 @@ def test_a_role_without_rights_sees_drift_where_it_is_told_what_is_applied(
     reader: Database, write: Write, platform: Path
 ) -> None:
     dsn = reader.server.dsn(reader.name, "tillroll_reader", PASSWORD)
-    where = {"platform": platform, "shadow_url": reader.server.dsn()}
-    with pytest.raises(UsageError):
-        drift(dsn, write(), **where)
-    with pytest.raises(UsageError):
-        drift(dsn, write(), **where, through="20260101000003")
-    assert drift(dsn, write(), **where, through="20260101000002").differences == ()
-    assert drift(dsn, write(), **where, through="20260101000001").drifted
+    for through in (None, "20260101000003"):
+        with pytest.raises(UsageError):
+            look(reader, write(), platform, dsn=dsn, through=through)
+    found = look(reader, write(), platform, dsn=dsn, through="20260101000002")
+    assert found.differences == ()
+    assert look(reader, write(), platform, dsn=dsn, through="20260101000001").drifted
     with reader.connect("supabase_admin") as conn:
         conn.execute(
             "grant usage on schema supabase_migrations to tillroll_reader;"
             "grant select on all tables in schema supabase_migrations to tillroll_reader"
         )
-    assert drift(dsn, write(), **where).differences == ()
+    assert look(reader, write(), platform, dsn=dsn).differences == ()
     assert not drift_since_last_up(dsn).drifted
 
 
@@ -371,10 +415,10 @@ def test_servers_of_two_versions_are_no_drift(
     cluster = cluster_of(one)
     live = applied(cluster.database("bare"), write(FIRST, SECOND))
     url = cluster_of(other).server.dsn()
-    same = look(live, write(), platform, url)
+    same = look(live, write(), platform, shadow=url)
     with live.connect() as conn:
         conn.execute("create or replace view app.v as select id, n, 'two' as word from app.t")
-    changed = look(live, write(), platform, url)
+    changed = look(live, write(), platform, shadow=url)
     cluster.drop(live)
     assert same.differences == (), [str(each) for each in same.differences]
     assert (same.live_major, same.shadow_major) == (int(one), int(other))
@@ -432,3 +476,27 @@ def test_the_command_exits_4_on_drift(live: Database, write: Write, platform: Pa
     shown = run(*replay[:5], *replay[6:])
     assert "-default: 1" in shown.stdout
     assert "+default: 2" in shown.stdout
+
+
+def leveled(kind: str, definition: str, *majors: int) -> list[str]:
+    return [each.definition for each in level([Fact(kind, "it", definition)], majors).values()]
+
+
+def test_what_depends_on_the_server_or_the_reader_is_left_out() -> None:
+    assert leveled("extension", "schema: s\nversion: 1.1", 18) == ["schema: s"]
+    assert leveled("user mapping", "options: [1]", 18) == [""]
+    assert leveled("server", "major: 18", 18) == []
+
+
+def test_what_only_the_newer_server_can_say_is_left_out() -> None:
+    for kind, definition, since, kept in (
+        ("type", "not null name: given", 17, ""),
+        ("column", "not null name: given\ntype: int", 18, "type: int"),
+        ("column", "not null not validated: true", 18, ""),
+        ("column", "not null not inherited: true", 18, ""),
+        ("grants on relation", 'a: ["MAINTAIN", "SELECT"]\nb: ["MAINTAIN"]', 17, 'a: ["SELECT"]'),
+        ("default privileges", 'a: ["MAINTAIN with grant option"]', 17, ""),
+    ):
+        assert leveled(kind, definition, 18) == [definition]
+        assert leveled(kind, definition, since) == [definition]
+        assert leveled(kind, definition, 18, since - 1) == [kept]

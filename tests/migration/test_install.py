@@ -346,7 +346,7 @@ def move_behind(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [edit, edit_beyond_recognition, Path.unlink, double, move_behind], ids=str
+    "change", [edit, edit_beyond_recognition, Path.unlink, double, move_behind]
 )
 def test_a_file_that_is_not_as_it_was_installed_is_refused(
     project: Path, release: Releases, change: Callable[[Path], object]

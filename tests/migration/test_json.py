@@ -52,6 +52,7 @@ CASES = {
     "contract": Case("migrate contract {shadow} --write"),
     "matrix": Case("migrate matrix {shadow} --write"),
     "adopt": Case(f"migrate adopt {{db}} {{shadow}} --through {FIRST}", 4),
+    "drift": Case("migrate drift {db} {shadow}", before=("migrate up {db}",)),
     "install": Case("install"),
 }
 

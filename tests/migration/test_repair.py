@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.conftest import Database
@@ -103,7 +105,7 @@ def test_a_dry_run_makes_and_changes_nothing(bare: Database, write: Write) -> No
     ids=str,
 )
 def test_what_cannot_be_repaired_changes_nothing(
-    bare: Database, write: Write, wrong: dict[str, list[str]]
+    bare: Database, write: Write, wrong: dict[str, Any]
 ) -> None:
     folder = write("create table public.a ();")
     Runner(bare.dsn(), folder).up()

@@ -73,6 +73,13 @@ def test_rows_of_a_table_that_was_never_analyzed_are_estimated(empty: Database) 
     assert 6000 < size.rows < 13000
 
 
+def test_temporary_tables_are_nobodys(bare: Database) -> None:
+    with bare.connect() as conn:
+        conn.execute("create temporary table t (id int)")
+        names = {each.relation for each in sizes_of(bare.dsn()).tables}
+    assert not any(name.startswith("pg_temp") for name in names)
+
+
 def test_rows_of_a_table_that_was_empty_when_it_was_analyzed_are_estimated(bare: Database) -> None:
     with bare.connect() as conn:
         conn.execute(TABLES)
@@ -149,10 +156,11 @@ def test_it_is_done_in_a_read_only_transaction(
 
 
 def test_open_transactions_are_told_without_what_they_run(bare: Database) -> None:
-    elsewhere = bare.server.dsn("postgres")
+    elsewhere = bare.server.dsn("postgres", "postgres", PASSWORD)
     with (
-        psycopg.connect(bare.dsn(), application_name="a job") as conn,
+        bare.connect(),
         psycopg.connect(elsewhere) as other,
+        psycopg.connect(bare.dsn(), application_name="a job") as conn,
     ):
         other.execute("select 1")
         conn.execute("select 's3cret'")

@@ -181,7 +181,10 @@ class _Run:
         return pid, Mark(before.size + 1, before.total + own)
 
     def run(self, facts: str | None) -> None:
-        """Send everything at once, to the commit: what fails ends all that comes after it."""
+        """Send everything at once: what fails ends all that comes after it. Then commit.
+
+        The commit waits for the answers: a runner that is killed before leaves nothing.
+        """
         conn, file, content = self._conn, self._file, self._content
         with conn.pipeline():
             for index, statement in enumerate(content.statements):
@@ -194,8 +197,8 @@ class _Run:
             conn.execute("reset all")
             history.record(conn, file.version, file.name, content.texts)
             journal.remember(conn, file, content, origin="up", facts_before=facts)
-            self.committing = True
-            conn.execute("commit")
+        self.committing = True
+        conn.execute("commit")
 
     def explain(self, error: psycopg.Error) -> MigrateError:
         """Return what failed, with its place: the first statement without an answer, or the end."""

@@ -20,7 +20,7 @@ __all__ = ["Draft", "Drafter", "Part"]
 
 Part = tuple[str, str]  # a note for who reads it, and the text
 
-_ROUNDS = 200
+_ROUNDS = 200  # far more than any draft takes: if two steps undo each other, it ends here
 _LEANT_ON = {"2BP01", "0A000"}  # dependent objects still exist; a view, policy … uses the column
 _OF_COLUMN = {"constraint", "index", "statistics"}
 _REMADE = _OF_COLUMN | {"function", "trigger", "rule", "policy"}

@@ -45,8 +45,9 @@ def _is_overload(change: Change, here: Here) -> bool:
 
 def _is_unannounced(change: Change, here: Here) -> bool:
     """Whether it is the last of its file, and PostgREST does not hear of it."""
-    return here.notifies and not any(
-        each.action == "notify" or (each.action in _RELOADS.split(", ") and here.is_shown(each))
+    return here.reloads and not any(
+        each.action == "reload schema"
+        or (each.action in _RELOADS.split(", ") and here.is_shown(each))
         for each in here.after
     )
 

@@ -123,32 +123,26 @@ def lint(
     names = [rule.name for rule in RULES]
     if unknown := sorted(set(disable) - set(names)):
         raise UsageError(f"there is no rule {unknown[0]}; there are {', '.join(names)}")
-    before, chosen = choose(folder, files, since, db_url)
-    past, units, findings = [], [], []
-    for file in before:
+    names, units, findings = [], [], []
+    for file, linted in choose(folder, files, since, db_url):
+        if linted:
+            names.append(shown(file.path))
         try:
-            past.append(read_unit(file))
-        except UsageError:
-            pass  # it is not linted, and says nothing of what is there
-    for file in chosen:
-        try:
-            units.append(read_unit(file))
+            units.append(read_unit(file, linted))
         except UsageError as error:
-            findings.append(_refused(file, error))
-    found = [*_faults(units), *_ask(past, units, exposed_schemas(folder.parent / "config.toml"))]
-    skipped = _check(past, units, shadow_url, platform, found)
-    silent = {*disable, *([_CHECK.name] if skipped else ())}
+            if linted:
+                findings.append(_refused(file, error))
+    found = [*_faults(units), *_ask(units, exposed_schemas(folder.parent / "config.toml"))]
+    skipped = "a file cannot be read"
+    if not findings:
+        checked, skipped = check_functions(units, shadow_url, platform)
+        found += [_found(_CHECK, *each) for each in checked]
+    silent = {*disable, *((_CHECK.name,) if skipped else ())}
     findings += _without_allowed(units, found, silent)
-    return LintResult(
-        tuple(shown(file.path) for file in chosen),
-        tuple(
-            sorted(
-                (each for each in findings if each.rule not in disable),
-                key=lambda each: (each.file, each.line, each.column),
-            )
-        ),
-        skipped,
-    )
+    findings = [each for each in findings if each.rule not in disable]
+    findings.sort(key=lambda each: (each.file, each.line, each.column))
+    reasons = (f"plpgsql_check: {skipped}",) if skipped else ()
+    return LintResult(tuple(names), tuple(findings), reasons)
 
 
 def _refused(file: MigrationFile, error: UsageError) -> Finding:
@@ -162,38 +156,35 @@ def _refused(file: MigrationFile, error: UsageError) -> Finding:
 
 
 def _faults(units: Sequence[Unit]) -> Iterator[Found]:
-    for unit in units:
+    for unit in (unit for unit in units if unit.linted):
         for statement in unit.statements:
             if fault := fault_of(statement):
-                yield _found(unit, statement, fault.at, _SYNTAX, fault.message)
+                yield _found(_SYNTAX, unit, statement, fault.at, fault.message)
         if unit.refused and not any(each.mark for each in unit.statements):
-            yield _found(unit, unit.statements[0], 0, _SYNTAX, unit.refused)
+            yield _found(_SYNTAX, unit, unit.statements[0], 0, unit.refused)
 
 
-def _ask(past: Sequence[Unit], units: Sequence[Unit], exposed: Sequence[str]) -> Iterator[Found]:
-    steps = [step for unit in (*past, *units) for step in unit.steps]
-    notifies = any(step.change.action == "notify" for step in steps)
+def _ask(units: Sequence[Unit], exposed: Sequence[str]) -> Iterator[Found]:
+    reloads = any(step.change.action == "reload schema" for unit in units for step in unit.steps)
     world = World()
-    for step in (step for unit in past for step in unit.steps):
-        world.apply(step.change, new=False)
     places = [
-        Here(world, unit, index, exposed, notifies)
+        Here(world, unit, index, exposed, reloads)
         for unit in units
         for index in range(len(unit.steps))
     ]
     for here in places:
         yield from _asked(here, waiting=False)
-        world.apply(here.step.change, new=True)
+        world.apply(here.step.change, here.unit.linted)
     for here in places:
         yield from _asked(here, waiting=True)
 
 
 def _asked(here: Here, waiting: bool) -> Iterator[Found]:
     step = here.step
-    for rule in RULES:
+    for rule in RULES if here.unit.linted else ():
         if rule.waits == waiting and rule.finds(here):
             text = f"{_label(step.change)}: {rule.summary}"
-            yield _found(here.unit, step.statement, step.change.at, rule, text)
+            yield _found(rule, here.unit, step.statement, step.change.at, text)
 
 
 def _label(change: Change) -> str:
@@ -204,30 +195,11 @@ def _label(change: Change) -> str:
     return f"{kind} {change.part} on {name}" if change.part and change.name else f"{kind} {name}"
 
 
-def _check(
-    past: Sequence[Unit],
-    units: Sequence[Unit],
-    url: str | None,
-    platform: Path | None,
-    found: list[Found],
-) -> tuple[str, ...]:
-    if url is None:
-        return ("plpgsql_check needs a server: --shadow-url",)
-    complaints = check_functions(past, units, url, platform)
-    if complaints is None:
-        return ("plpgsql_check is not available on this server",)
-    found += [
-        _found(each.unit, each.statement, each.at, _CHECK, each.text, each.severity)
-        for each in complaints
-    ]
-    return ()
-
-
 def _found(
+    rule: Rule,
     unit: Unit,
     statement: Statement,
     at: int,
-    rule: Rule,
     text: str,
     severity: Severity | None = None,
 ) -> Found:
@@ -251,13 +223,14 @@ def _without_allowed(
     for statement, finding in found:
         rules.setdefault(id(statement), set()).add(finding.rule)
     allowed = set()
-    for unit in units:
+    for unit in (unit for unit in units if unit.linted):
         for statement in unit.statements:
             for name, has_reason in _allowances(statement):
                 if has_reason and name in rules.get(id(statement), ()):
                     allowed.add((id(statement), name))
                 elif name not in silent:
-                    yield _found(unit, statement, 0, _ALLOWANCE, f"{name}: {_ALLOWANCE.summary}")[1]
+                    text = f"{name}: {_ALLOWANCE.summary}"
+                    yield _found(_ALLOWANCE, unit, statement, 0, text)[1]
     for statement, finding in found:
         if (id(statement), finding.rule) not in allowed:
             yield finding

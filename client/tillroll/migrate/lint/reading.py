@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,13 +15,11 @@ from tillroll.migrate.parser import Change, changes, parse
 
 __all__ = ["choose", "read_unit", "shown"]
 
-Files = list[MigrationFile]
-
 
 def choose(
     folder: Path, named: Sequence[Path], since: str | None, db_url: str | None
-) -> tuple[Files, Files]:
-    """Return the files that come before those to lint, and those.
+) -> list[tuple[MigrationFile, bool]]:
+    """Return the files up to the last one to lint, and of each whether it is to be linted.
 
     Raises:
         UsageError: There is no such folder, or files, a version and a database are given.
@@ -33,19 +31,24 @@ def choose(
         if not path.is_file():
             raise UsageError(f"there is no file {path}")
     there = read_folder(folder).files if folder.is_dir() or not named else ()
-    if named:
-        wanted = {path.resolve() for path in named}
-        inside = [file for file in there if file.path.resolve() in wanted]
-        own = {file.path.resolve() for file in inside}
-        others = [MigrationFile("", path.stem, path) for path in named if path.resolve() not in own]
-        first = inside[0].version if inside else ""
-        return [file for file in there if file.version < first], [*inside, *others]
-    applied = {file.version for file in there if since and file.version <= since}
+    wanted = {path.resolve() for path in named}
+    applied: Collection[str] = ()
     if db_url is not None:
         with history.connect(db_url) as conn, history.access():
-            applied = set(history.read(conn))
-    before = [file for file in there if file.version in applied]
-    return before, [file for file in there if file.version not in applied]
+            applied = history.read(conn)
+    chosen = [
+        file
+        for file in there
+        if (not named or file.path.resolve() in wanted)
+        and file.version > (since or "")
+        and file.version not in applied
+    ]
+    inside = {file.path.resolve() for file in chosen}
+    last = chosen[-1].version if chosen else ""
+    return [
+        *((file, file in chosen) for file in there if file.version <= last),
+        *((MigrationFile("", p.stem, p), True) for p in named if p.resolve() not in inside),
+    ]
 
 
 def shown(path: Path) -> str:
@@ -54,7 +57,7 @@ def shown(path: Path) -> str:
     return real.relative_to(here).as_posix() if real.is_relative_to(here) else str(path)
 
 
-def read_unit(file: MigrationFile) -> Unit:
+def read_unit(file: MigrationFile, linted: bool) -> Unit:
     """Read a file. Names without a schema are taken for `public`'s.
 
     Raises:
@@ -71,7 +74,7 @@ def read_unit(file: MigrationFile) -> Unit:
         transactional = file.read().transactional
     except UsageError as error:
         refused = str(error)
-    return Unit(file, shown(file.path), statements, steps, transactional, refused)
+    return Unit(file, linted, shown(file.path), statements, steps, transactional, refused)
 
 
 def _qualified(change: Change) -> Change:

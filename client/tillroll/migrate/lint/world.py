@@ -26,6 +26,7 @@ class Unit:
     """A file that is read.
 
     Attributes:
+        linted: Whether something shall be found in it; else it tells what is there already.
         shown: Its path, for people.
         steps: What it does, every name with its schema.
         transactional: Whether it runs as a whole or not at all.
@@ -33,6 +34,7 @@ class Unit:
     """
 
     file: MigrationFile
+    linted: bool
     shown: str
     statements: tuple[Statement, ...]
     steps: tuple[Step, ...]
@@ -142,14 +144,14 @@ class Here:
         world: What was there before it; for rules that wait, what is there after the last file.
         index: Which of the unit's steps it is.
         exposed: The schemas that the API shows.
-        notifies: Whether any file of the folder tells PostgREST to reload.
+        reloads: Whether any file of the folder tells PostgREST to reload its schema cache.
     """
 
     world: World
     unit: Unit
     index: int
     exposed: Sequence[str]
-    notifies: bool
+    reloads: bool
 
     @property
     def step(self) -> Step:

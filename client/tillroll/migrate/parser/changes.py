@@ -325,6 +325,11 @@ def _set(node: Any) -> Changes:
         yield Change("set session", part=node.name, words=values)
 
 
+def _notify(node: Any) -> Changes:
+    if node.conditionname == "pgrst":
+        yield Change("reload schema")
+
+
 def _do(node: Any) -> Changes:
     body = "".join(
         each.def_elem.arg.string.sval for each in node.args if each.def_elem.defname == "as"
@@ -367,7 +372,7 @@ _READERS: dict[str, Callable[[Any], Changes]] = {
     "cluster_stmt": _maintenance,
     "reindex_stmt": _maintenance,
     "variable_set_stmt": _set,
-    "notify_stmt": lambda node: iter((Change("notify", name=node.conditionname),)),
+    "notify_stmt": _notify,
     "do_stmt": _do,
     "alter_enum_stmt": _enum,
     "create_domain_stmt": _domain,

@@ -14,8 +14,8 @@ from tillroll.migrate.rehearsal.observe import MODES, Relation, State
 
 __all__ = ["Effects", "compare_states"]
 
-_READING, _WRITING, _BESIDE, _ALONE = map(
-    MODES.index, ("AccessShare", "RowExclusive", "ShareUpdateExclusive", "AccessExclusive")
+_WRITING, _BESIDE, _ALONE = map(
+    MODES.index, ("RowExclusive", "ShareUpdateExclusive", "AccessExclusive")
 )
 
 
@@ -126,7 +126,7 @@ class _Change:
 
     def read_what_is_locked(self) -> None:
         """Count as read what was locked for it: an empty side of a join hides the other one."""
-        new = {oid for oid, level in self._after.locks - self._before.locks if level == _READING}
+        new = {oid for oid, _ in self._after.locks - self._before.locks}
         for oid in new & self._known.keys() - self.refiled:
             if self._known[oid].kind in {"r", "m"}:
                 self._reads.setdefault(oid, 1)
