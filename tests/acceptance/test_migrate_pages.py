@@ -14,6 +14,7 @@ from tests.documents import typed
 TYPED = (
     "add-an-index-to-a-big-table",
     "adopt-a-database",
+    "check-migrations-in-ci",
     "generate-a-migration",
     "recover-from-a-failed-file",
 )

@@ -45,6 +45,9 @@ EXAMPLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ),
         (
             "alter table orders add column a timestamptz default now()",
+            "alter table orders add column a text default upper('a')",
+            "alter table orders add column a jsonb default jsonb_build_object('a', 1)",
+            "alter table orders add column a uuid default auth.uid()",
             "alter table orders add column a int default 5",
             "alter table orders add column a int generated always as (id + 1) virtual",
             "alter table orders add column a public.plain",
@@ -62,6 +65,7 @@ EXAMPLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "alter table elsewhere alter column a type text",
         ),
         (
+            "alter table orders alter column id type bigint",
             "alter table orders alter column note type text",
             "alter table orders alter column note type varchar(40)",
             "alter table orders alter column body type varchar",
@@ -153,6 +157,8 @@ EXAMPLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (
             "alter table orders add column a int; update orders set a = 1 where id > 0",
             "alter table orders add column a int; insert into orders select * from orders",
+            "alter table orders rename to sales; update parts set id = 1 where id > 0",
+            "create policy p on orders using (true); update orders set id = 1 where id > 0",
         ),
         (
             "update orders set id = 1 where id > 0; alter table orders add column a int",
@@ -259,7 +265,13 @@ EXAMPLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("create table app.x (at timestamptz)", "create table app.x (at date)"),
     ),
     "serial": (
-        ("create table app.x (id bigserial)",),
+        (
+            "create table app.x (id bigserial)",
+            "create table app.x (id smallserial)",
+            "create table app.x (id serial2)",
+            "create table app.x (id serial4)",
+            "create table app.x (id serial8)",
+        ),
         ("create table app.x (id bigint generated always as identity)",),
     ),
     "definer-search-path": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from tests.conftest import PASSWORD, ROOT, Cluster, Database, cluster_of
 from tests.migration.conftest import Write
 from tests.migration.test_command import run
 from tillroll.migrate import (
+    ConnectionFailed,
     Drift,
     Fact,
     HistoryDivergent,
@@ -408,6 +410,18 @@ def test_a_database_that_takes_no_writes_will_do(
     assert [each.kind for each in found.differences] == ["setting"]
 
 
+def test_nothing_can_be_written_by_accident(
+    live: Database, write: Write, platform: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        sys.modules["tillroll.migrate.drift"],
+        "extract",
+        lambda conn: conn.execute("create table public.written ()"),
+    )
+    with pytest.raises(ConnectionFailed):
+        look(live, write(), platform)
+
+
 @pytest.mark.parametrize(("one", "other"), [("15", "18"), ("17", "18"), ("18", "15")])
 def test_servers_of_two_versions_are_no_drift(
     write: Write, platform: Path, one: str, other: str
@@ -494,6 +508,8 @@ def test_what_only_the_newer_server_can_say_is_left_out() -> None:
         ("column", "not null name: given\ntype: int", 18, "type: int"),
         ("column", "not null not validated: true", 18, ""),
         ("column", "not null not inherited: true", 18, ""),
+        ("subscription", "owner: a\nstream: p", 18, "owner: a"),
+        ("subscription", "failover: false\norigin: any", 17, "origin: any"),
         ("grants on relation", 'a: ["MAINTAIN", "SELECT"]\nb: ["MAINTAIN"]', 17, 'a: ["SELECT"]'),
         ("default privileges", 'a: ["MAINTAIN with grant option"]', 17, ""),
     ):

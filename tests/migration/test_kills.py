@@ -3,6 +3,7 @@ without a transaction goes on where it was, and every statement has its effect o
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -32,6 +33,7 @@ FILES = (
     "insert into public.log values (4, 1); create table public.b (); "
     "insert into public.log values (4, 2);",
 )
+FORGET = "drop schema supabase_migrations cascade; drop table public.log, public.a, public.b"
 ALL = [(1, 1), (2, 1), (2, 2), (3, 1), (3, 2), (3, 3), (4, 1), (4, 2)]
 
 
@@ -67,12 +69,12 @@ def test_runners_killed_at_random_moments_leave_nothing_half_done(
 ) -> None:
     dice = random.Random(SEED + part)
     folder = write(*FILES)
+    database = newest.database("bare")
     with victims() as starter:
         assert starter.stdin is not None
         assert starter.stdout is not None
         whole = 2.0  # seconds; the first is not killed but measured
         for number in range(KILLS // 4 + 1):
-            database = newest.database("bare")
             starter.stdin.write(f"{database.dsn()} {folder}\n")
             starter.stdin.flush()
             pid = int(starter.stdout.readline())
@@ -80,7 +82,7 @@ def test_runners_killed_at_random_moments_leave_nothing_half_done(
             process = psutil.Process(pid)
             if number:
                 time.sleep(dice.uniform(0, whole))
-                if process.is_running():
+                with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             until(lambda: not process.is_running())  # noqa: B023
             whole = whole if number else time.monotonic() - began
@@ -93,4 +95,6 @@ def test_runners_killed_at_random_moments_leave_nothing_half_done(
             runner.resume()
             runner.up()
             assert left_by(database) == (["1", "2", "3", "4"], ALL)
-            newest.drop(database)
+            with database.connect() as conn:
+                conn.execute(FORGET)
+    newest.drop(database)

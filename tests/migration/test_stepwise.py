@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.conftest import Database
+from tests.conftest import Cluster, Database
 from tests.migration.conftest import Write
 from tests.migration.test_up import has, rows
 from tests.waiting import until
@@ -25,6 +25,8 @@ from tillroll.migrate import (
     Unfinished,
     UsageError,
 )
+from tillroll.migrate.files import read_folder
+from tillroll.migrate.replay import replay
 
 TABLES = "create table public.t (id int, n int); create table public.log (what text);"
 INDEX = "create index concurrently t_n on public.t (n);"
@@ -296,3 +298,24 @@ def test_another_runner_waits_and_says_for_whom(bare: Database, write: Write) ->
             Runner(bare.dsn(), folder, wait=0.2).up()
         holder.execute("rollback")
         assert len(first.result().applied) == 1
+
+
+def test_blocks_that_commit_as_they_go_run_and_are_run_again_on_resume(
+    empty: Database, newest: Cluster, write: Write
+) -> None:
+    batches = (
+        "do $$ begin for n in 1..3 loop insert into public.log values (n::text); commit; "
+        "perform 1 / (select count(*) from public.t); end loop; end $$;"
+    )
+    folder = write(TABLES, f"-- pg-delta: transaction=false\n{batches}")
+    with pytest.raises(PartWay):
+        Runner(empty.dsn(), folder).up()
+    execute(empty, "insert into public.t values (1, 1)")
+    Runner(empty.dsn(), folder).resume()
+    assert column(empty, "select what from public.log") == ["1", "1", "2", "3"]
+    text = batches.replace("perform 1 / (select count(*) from public.t);", "")
+    (folder / "20260101000002_step2.sql").write_text(f"-- pg-delta: transaction=false\n{text}")
+    copy = newest.database("bare")
+    replay(copy.dsn(), read_folder(folder).files)
+    assert column(copy, "select what from public.log") == ["1", "2", "3"]
+    newest.drop(copy)

@@ -15,7 +15,8 @@ __all__ = ["Facts", "level", "major_of", "respelled"]
 
 Facts = dict[tuple[str, str], Fact]  # by kind and identity
 
-# Since which major version a property can be said; 0: it is the server's or the reader's affair.
+# Since which major version a property can be said, or is another by default; 0: it is always the
+# server's or the reader's affair.
 _SINCE = {
     "column": {
         "not null inherited": 18,
@@ -24,6 +25,13 @@ _SINCE = {
         "not null not validated": 18,
     },
     "extension": {"version": 0},
+    "subscription": {
+        "failover": 17,
+        "origin": 16,
+        "password required": 16,
+        "run as owner": 16,
+        "stream": 18,
+    },
     "type": {"not null name": 17},
     "user mapping": {"options": 0},
 }

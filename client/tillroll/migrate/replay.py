@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 import psycopg
+from psycopg import errors as pg
 
 from tillroll.migrate import history
 from tillroll.migrate.errors import GateFailed
@@ -57,6 +59,14 @@ def _run(
         if not statement.empty and index not in content.skipped:
             # Step by step, what can run in a transaction has one of its own.
             own = not content.transactional and statement.alone is None
-            with conn.transaction() if own else nullcontext():
-                with observer(conn, file, index + 1, statement) if observer else nullcontext():
+            seen: Callable[[], AbstractContextManager[object]] = nullcontext
+            if observer is not None:
+                seen = partial(observer, conn, file, index + 1, statement)
+            try:
+                with conn.transaction() if own else nullcontext(), seen():
+                    conn.execute(statement.text)
+            except pg.InvalidTransactionTermination:  # DO or CALL that commits as it goes
+                if not own:
+                    raise
+                with seen():
                     conn.execute(statement.text)

@@ -26,9 +26,7 @@ __all__ = [
     "read_status",
 ]
 
-State = Literal[
-    "applied", "cosmetic", "edited", "running", "part_way", "pending", "out_of_order"
-]
+State = Literal["applied", "cosmetic", "edited", "running", "part_way", "pending", "out_of_order"]
 _APPLIED = {"applied", "cosmetic", "edited"}
 
 

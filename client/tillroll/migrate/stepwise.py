@@ -2,7 +2,8 @@
 
 A statement that can run in a transaction shares one with its line in the journal, so it happens
 once. The others (CREATE INDEX CONCURRENTLY …) are written down before they begin and after they
-have ended; in between, `resume` looks at what is there.
+have ended; in between, `resume` looks at what is there. DO and CALL that commit as they go are run
+again from their beginning.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import time
 
 import psycopg
+from psycopg import errors as pg
 
 from tillroll.migrate import history, journal
 from tillroll.migrate.apply import PASSING, Limits, Moved, failed
@@ -179,6 +181,9 @@ class _Work:
                     )
                     self._conn.execute(statement.text)
                     self._write(number, statement, done=True)
+                return
+            except pg.InvalidTransactionTermination:  # DO or CALL that commits as it goes
+                self._by_itself(number, statement, self._steps.get(number))
                 return
             except PASSING as error:
                 deadline.wait(error, f"{self._file.path.name}: statement {number} met a lock")

@@ -32,8 +32,6 @@ _SETTINGS = {
     "intervalstyle": "postgres",
     "extra_float_digits": "1",
     "bytea_output": "hex",
-    "lc_monetary": "C",
-    "xmlbinary": "base64",
 }
 
 
@@ -117,7 +115,9 @@ def _rows(conn: psycopg.Connection, table: str) -> Iterator[_Row]:
             (found[0],),
         ).fetchall()
     ]
-    for (row,) in conn.execute(sql.SQL("select to_jsonb(t.*) from {} as t").format(name)).fetchall():
+    for (row,) in conn.execute(
+        sql.SQL("select to_jsonb(t.*) from {} as t").format(name)
+    ).fetchall():
         identity = {column: row[column] for column in key} or row
         yield _Row("row", [parts[0]], None, f"{table} {json.dumps(identity, sort_keys=True)}", row)
 

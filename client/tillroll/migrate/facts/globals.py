@@ -5,12 +5,18 @@ Each gives the schemas, the owner, the identity, and the properties as a JSON ob
 
 from __future__ import annotations
 
-from tillroll.migrate.facts.scope import hidden, named, ordered, unbrought
+from tillroll.migrate.facts.scope import hidden, ordered, unbrought
 
 __all__ = ["globals_of"]
 
 
-def _made(catalog: str, owner: str, identity: str, properties: str) -> str:
+def _owned(catalog: str, prefix: str, properties: str) -> str:
+    """Return the query on a catalog of things that stand in no schema and have an owner."""
+    owner, name = f"x.{prefix}owner::regrole", f"quote_ident(x.{prefix}name)"
+    return _made(catalog, name, f"'owner', {owner}, {properties}", f"{owner}::text")
+
+
+def _made(catalog: str, identity: str, properties: str, owner: str = "null") -> str:
     """Return the query on a catalog without schemas; `x` is a row that a user made."""
     return f"""
         select '{{}}'::text[], {owner}, {identity}, jsonb_build_object({properties})
@@ -78,68 +84,57 @@ def globals_of(major: int) -> dict[str, str]:
             from pg_extension as x""",
         "cast": _made(
             "pg_cast",
-            "null",
             "x.castsource::regtype || ' as ' || x.casttarget::regtype",
             """'function', nullif(x.castfunc, 0)::regprocedure, 'context', x.castcontext,
             'method', x.castmethod""",
         ),
         "transform": _made(
             "pg_transform",
-            "null",
-            named("pg_transform", "x"),
+            "x.trftype::regtype || ' for ' || (select quote_ident(l.lanname) from pg_language as l "
+            "where l.oid = x.trflang)",
             "'from', x.trffromsql, 'to', x.trftosql",
         ),
         "access method": _made(
-            "pg_am",
-            "null",
-            "quote_ident(x.amname)",
-            "'type', x.amtype, 'handler', x.amhandler",
+            "pg_am", "quote_ident(x.amname)", "'type', x.amtype, 'handler', x.amhandler"
         ),
-        "language": _made(
+        "language": _owned(
             "pg_language",
-            "x.lanowner::regrole::text",
-            "quote_ident(x.lanname)",
-            """'owner', x.lanowner::regrole, 'trusted', x.lanpltrusted,
-            'handler', nullif(x.lanplcallfoid, 0)::regproc,
+            "lan",
+            """'trusted', x.lanpltrusted, 'handler', nullif(x.lanplcallfoid, 0)::regproc,
             'inline', nullif(x.laninline, 0)::regproc,
             'validator', nullif(x.lanvalidator, 0)::regproc""",
         ),
-        "event trigger": _made(
+        "event trigger": _owned(
             "pg_event_trigger",
-            "x.evtowner::regrole::text",
-            "quote_ident(x.evtname)",
-            f"""'event', x.evtevent, 'owner', x.evtowner::regrole, 'enabled', x.evtenabled,
+            "evt",
+            f"""'event', x.evtevent, 'enabled', x.evtenabled,
             'function', x.evtfoid::regprocedure, 'tags', {ordered("x.evttags")}""",
         ),
-        "foreign data wrapper": _made(
+        "foreign data wrapper": _owned(
             "pg_foreign_data_wrapper",
-            "x.fdwowner::regrole::text",
-            "quote_ident(x.fdwname)",
-            f"""'owner', x.fdwowner::regrole, 'handler', nullif(x.fdwhandler, 0)::regproc,
+            "fdw",
+            f"""'handler', nullif(x.fdwhandler, 0)::regproc,
             'validator', nullif(x.fdwvalidator, 0)::regproc, 'options', {hidden("x.fdwoptions")}""",
         ),
-        "foreign server": _made(
+        "foreign server": _owned(
             "pg_foreign_server",
-            "x.srvowner::regrole::text",
-            "quote_ident(x.srvname)",
-            f"""'owner', x.srvowner::regrole, 'type', x.srvtype, 'version', x.srvversion,
-            'wrapper', (select w.fdwname from pg_foreign_data_wrapper as w where w.oid = x.srvfdw),
-            'options', {hidden("x.srvoptions")}""",
+            "srv",
+            f"""'type', x.srvtype, 'version', x.srvversion, 'options', {hidden("x.srvoptions")},
+            'wrapper', (select w.fdwname from pg_foreign_data_wrapper as w where w.oid = x.srvfdw)
+            """,
+        ),
+        "publication": _owned(
+            "pg_publication",
+            "pub",
+            """'all tables', x.puballtables, 'insert', x.pubinsert, 'update', x.pubupdate,
+            'delete', x.pubdelete, 'truncate', x.pubtruncate, 'via root', x.pubviaroot,
+            'generated columns', nullif(to_jsonb(x) ->> 'pubgencols', 'n')""",
         ),
         "user mapping": f"""
             select '{{}}'::text[], s.srvowner::regrole::text,
                 quote_ident(x.usename) || ' on ' || quote_ident(x.srvname),
                 jsonb_build_object('options', {hidden("x.umoptions", "'.'")})
             from pg_user_mappings as x join pg_foreign_server as s on s.oid = x.srvid""",
-        "publication": _made(
-            "pg_publication",
-            "x.pubowner::regrole::text",
-            "quote_ident(x.pubname)",
-            """'owner', x.pubowner::regrole, 'all tables', x.puballtables,
-            'insert', x.pubinsert, 'update', x.pubupdate, 'delete', x.pubdelete,
-            'truncate', x.pubtruncate, 'via root', x.pubviaroot,
-            'generated columns', nullif(to_jsonb(x) ->> 'pubgencols', 'n')""",
-        ),
         "subscription": f"""
             select '{{}}'::text[], x.subowner::regrole::text, quote_ident(x.subname),
                 jsonb_build_object('owner', x.subowner::regrole, 'enabled', x.subenabled,

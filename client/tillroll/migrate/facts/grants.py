@@ -65,8 +65,9 @@ _LISTS: dict[str, str] = {
         select array_remove(array[o.schema], null), null, o.type || ' ' || o.identity, x.acl,
             null::aclitem[]
         from (
-            select c.tableoid, c.oid, c.relacl, acldefault(
-                case c.relkind when 'S' then 's' else 'r' end::"char", c.relowner) from pg_class as c
+            select c.tableoid, c.oid, c.relacl,
+                acldefault(case c.relkind when 'S' then 's' else 'r' end::"char", c.relowner)
+                from pg_class as c
             union all select p.tableoid, p.oid, p.proacl, acldefault('f', p.proowner)
                 from pg_proc as p
             union all select t.tableoid, t.oid, t.typacl, acldefault('T', t.typowner)

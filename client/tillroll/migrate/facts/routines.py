@@ -10,8 +10,12 @@ from tillroll.migrate.facts.scope import named, ordered, unbrought
 __all__ = ["ROUTINES"]
 
 
+def _owned(catalog: str, prefix: str, properties: str) -> str:
+    """Return the query on a catalog of things that have an owner; `x` is a row."""
+    return _small(catalog, prefix, f"'owner', x.{prefix}owner::regrole, {properties}")
+
+
 def _small(catalog: str, prefix: str, properties: str) -> str:
-    """Return the query on a catalog of which a schema holds few rows; `x` is a row."""
     return f"""
         select array[space.name], null, {named(catalog, "x")},
             jsonb_build_object({properties})
@@ -59,36 +63,34 @@ ROUTINES: dict[str, str] = {
                 from pg_range as r join pg_opclass as o on o.oid = r.rngsubopc
                 where r.rngtypid = typ.oid),
             'internals', case typ.typtype when 'b' then jsonb_build_object(
-                'input', typ.typinput, 'output', typ.typoutput, 'receive', typ.typreceive,
-                'send', typ.typsend, 'modifier input', typ.typmodin,
-                'modifier output', typ.typmodout, 'analyze', typ.typanalyze,
-                'subscript', typ.typsubscript, 'element', nullif(typ.typelem, 0)::regtype,
-                'length', typ.typlen, 'by value', typ.typbyval, 'alignment', typ.typalign,
-                'storage', typ.typstorage, 'category', typ.typcategory,
-                'preferred', typ.typispreferred, 'delimiter', typ.typdelim) end)
+                'functions', array[typ.typinput, typ.typoutput, typ.typreceive, typ.typsend,
+                    typ.typmodin, typ.typmodout, typ.typanalyze, typ.typsubscript],
+                'element', nullif(typ.typelem, 0)::regtype, 'length', typ.typlen,
+                'by value', typ.typbyval, 'alignment', typ.typalign, 'storage', typ.typstorage,
+                'category', typ.typcategory, 'preferred', typ.typispreferred,
+                'delimiter', typ.typdelim) end)
         from typ""",
-    "operator": _small(
+    "operator": _owned(
         "pg_operator",
         "opr",
-        """'owner', x.oprowner::regrole, 'result', nullif(x.oprresult, 0)::regtype,
+        """'result', nullif(x.oprresult, 0)::regtype,
         'function', nullif(x.oprcode, 0)::oid::regprocedure,
         'commutator', nullif(x.oprcom, 0)::regoperator,
         'negator', nullif(x.oprnegate, 0)::regoperator, 'restrict', x.oprrest, 'join', x.oprjoin,
         'merges', x.oprcanmerge, 'hashes', x.oprcanhash""",
     ),
-    "operator class": _small(
+    "operator class": _owned(
         "pg_opclass",
         "opc",
-        f"""'owner', x.opcowner::regrole, 'default', x.opcdefault, 'type', x.opcintype::regtype,
+        f"""'default', x.opcdefault, 'type', x.opcintype::regtype,
         'storage', nullif(x.opckeytype, 0)::regtype,
         'family', (select {named("pg_opfamily", "f")} from pg_opfamily as f
             where f.oid = x.opcfamily)""",
     ),
-    "operator family": _small(
+    "operator family": _owned(
         "pg_opfamily",
         "opf",
-        f"""'owner', x.opfowner::regrole,
-        'operators', (select jsonb_agg(array[m.amopstrategy::text, m.amopopr::regoperator::text,
+        f"""'operators', (select jsonb_agg(array[m.amopstrategy::text, m.amopopr::regoperator::text,
                 m.amoppurpose::text, (select {named("pg_opfamily", "s")} from pg_opfamily as s
                     where s.oid = m.amopsortfamily)]
                 order by m.amopstrategy, m.amopopr::regoperator::text collate "C")
@@ -99,18 +101,18 @@ ROUTINES: dict[str, str] = {
                     m.amprocrighttype::regtype::text collate "C")
             from pg_amproc as m where m.amprocfamily = x.oid)""",
     ),
-    "collation": _small(
+    "collation": _owned(
         "pg_collation",
         "coll",
-        """'owner', x.collowner::regrole, 'provider', x.collprovider,
+        """'provider', x.collprovider,
         'deterministic', x.collisdeterministic, 'collate', x.collcollate, 'ctype', x.collctype,
         'locale', coalesce(to_jsonb(x) -> 'colllocale', to_jsonb(x) -> 'colliculocale'),
         'rules', to_jsonb(x) -> 'collicurules'""",
     ),
-    "conversion": _small(
+    "conversion": _owned(
         "pg_conversion",
         "con",
-        """'owner', x.conowner::regrole, 'from', pg_encoding_to_char(x.conforencoding),
+        """'from', pg_encoding_to_char(x.conforencoding),
         'to', pg_encoding_to_char(x.contoencoding), 'function', x.conproc,
         'default', x.condefault""",
     ),
@@ -123,18 +125,17 @@ ROUTINES: dict[str, str] = {
     "text search template": _small(
         "pg_ts_template", "tmpl", "'init', x.tmplinit, 'lexize', x.tmpllexize"
     ),
-    "text search dictionary": _small(
+    "text search dictionary": _owned(
         "pg_ts_dict",
         "dict",
-        f"""'owner', x.dictowner::regrole, 'options', x.dictinitoption,
+        f"""'options', x.dictinitoption,
         'template', (select {named("pg_ts_template", "t")} from pg_ts_template as t
             where t.oid = x.dicttemplate)""",
     ),
-    "text search configuration": _small(
+    "text search configuration": _owned(
         "pg_ts_config",
         "cfg",
-        f"""'owner', x.cfgowner::regrole,
-        'parser', (select {named("pg_ts_parser", "p")} from pg_ts_parser as p
+        f"""'parser', (select {named("pg_ts_parser", "p")} from pg_ts_parser as p
             where p.oid = x.cfgparser),
         'mappings', (select jsonb_object_agg(m.alias, m.dictionaries) from (
             select t.alias, jsonb_agg(m.mapdict::regdictionary order by m.mapseqno) as dictionaries

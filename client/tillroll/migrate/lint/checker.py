@@ -59,13 +59,13 @@ def check_functions(
         ConnectionFailed: The server cannot be reached.
     """
     if url is None:
-        return [], "it needs a server: --shadow-url"
+        return [], "plpgsql_check needs a server: --shadow-url"
     if not all(unit.file.version for unit in units):
-        return [], "only files of the folder can be loaded"
+        return [], "plpgsql_check needs the files of the folder"
     with shadow(platform, url) as server, server.database() as dsn, history.connect(dsn) as conn:
         conn.execute("set role none")
         if conn.execute(_AVAILABLE).fetchone() is None:
-            return [], "it is not available on this server"
+            return [], "plpgsql_check is not available on this server"
         brought = [row[0] for row in conn.execute("select p.oid from pg_catalog.pg_proc as p")]
         replay(dsn, [unit.file for unit in units])
         conn.execute(f"create schema {_SCHEMA}")

@@ -87,7 +87,8 @@ class LintResult:
         return sum(each.severity == severity for each in self.findings)
 
 
-Found = tuple[Statement, Finding]
+# Without the finding: it would be one if the table were in use, as it will be for others.
+Found = tuple[Statement, str, Finding | None]
 
 
 def lint(
@@ -133,7 +134,7 @@ def lint(
             if linted:
                 findings.append(_refused(file, error))
     found = [*_faults(units), *_ask(units, exposed_schemas(folder.parent / "config.toml"))]
-    skipped = "a file cannot be read"
+    skipped = "plpgsql_check cannot load what cannot be read"
     if not findings:
         checked, skipped = check_functions(units, shadow_url, platform)
         found += [_found(_CHECK, *each) for each in checked]
@@ -141,8 +142,7 @@ def lint(
     findings += _without_allowed(units, found, silent)
     findings = [each for each in findings if each.rule not in disable]
     findings.sort(key=lambda each: (each.file, each.line, each.column))
-    reasons = (f"plpgsql_check: {skipped}",) if skipped else ()
-    return LintResult(tuple(names), tuple(findings), reasons)
+    return LintResult(tuple(names), tuple(findings), tuple(filter(None, (skipped,))))
 
 
 def _refused(file: MigrationFile, error: UsageError) -> Finding:
@@ -182,9 +182,12 @@ def _ask(units: Sequence[Unit], exposed: Sequence[str]) -> Iterator[Found]:
 def _asked(here: Here, waiting: bool) -> Iterator[Found]:
     step = here.step
     for rule in RULES if here.unit.linted else ():
-        if rule.waits == waiting and rule.finds(here):
-            text = f"{_label(step.change)}: {rule.summary}"
-            yield _found(rule, here.unit, step.statement, step.change.at, text)
+        if rule.waits == waiting and rule.fits(here):
+            if rule.only == "old" and not here.is_old(step.change):
+                yield step.statement, rule.name, None
+            else:
+                text = f"{_label(step.change)}: {rule.summary}"
+                yield _found(rule, here.unit, step.statement, step.change.at, text)
 
 
 def _label(change: Change) -> str:
@@ -204,35 +207,28 @@ def _found(
     severity: Severity | None = None,
 ) -> Found:
     line, column = position(statement.text, at)
-    return statement, Finding(
-        unit.shown,
-        statement.line + line - 1,
-        column + (statement.column - 1 if line == 1 else 0),
-        severity or rule.severity,
-        rule.name,
-        text,
-        rule.fix,
-    )
+    line, column = line + statement.line - 1, column + (statement.column - 1) * (line == 1)
+    level = severity or rule.severity
+    finding = Finding(unit.shown, line, column, level, rule.name, text, rule.fix)
+    return statement, rule.name, finding
 
 
 def _without_allowed(
     units: Sequence[Unit], found: Sequence[Found], silent: set[str]
 ) -> Iterator[Finding]:
     """Leave out what comments allow, and tell of those that allow nothing."""
-    rules: dict[int, set[str]] = {}
-    for statement, finding in found:
-        rules.setdefault(id(statement), set()).add(finding.rule)
-    allowed = set()
+    there = {(id(statement), name) for statement, name, _ in found}
+    allowed, needless = set(), []
     for unit in (unit for unit in units if unit.linted):
         for statement in unit.statements:
             for name, has_reason in _allowances(statement):
-                if has_reason and name in rules.get(id(statement), ()):
+                if has_reason and (id(statement), name) in there:
                     allowed.add((id(statement), name))
                 elif name not in silent:
                     text = f"{name}: {_ALLOWANCE.summary}"
-                    yield _found(_ALLOWANCE, unit, statement, 0, text)[1]
-    for statement, finding in found:
-        if (id(statement), finding.rule) not in allowed:
+                    needless.append(_found(_ALLOWANCE, unit, statement, 0, text))
+    for statement, name, finding in (*found, *needless):
+        if finding is not None and (id(statement), name) not in allowed:
             yield finding
 
 

@@ -44,12 +44,11 @@ class Rule:
     test: Callable[[Change, Here], bool] = field(default=_always, repr=False)
     waits: bool = False
 
-    def finds(self, here: Here) -> bool:
-        """Whether the change that stands here is such."""
+    def fits(self, here: Here) -> bool:
+        """Whether the change that stands here is such, if others were using what it is to."""
         change = here.step.change
         return (
             change.action in self.on.split(", ")
-            and (self.only != "old" or here.is_old(change))
             and (self.only != "shown" or here.is_shown(change))
             and not (self.waits and here.world.thing(change).gone)
             and self.test(change, here)

@@ -114,7 +114,7 @@ def _is_on(option: Any) -> bool:
 def _walk(message: Any, subqueries: bool = True) -> Iterator[Any]:
     yield message
     for field, value in message.ListFields():
-        if field.message_type is None or (not subqueries and field.name == "sub_link"):
+        if field.message_type is None or (not subqueries and field.name == "subselect"):
             continue
         for each in value if field.is_repeated else (value,):
             yield from _walk(each, subqueries)
