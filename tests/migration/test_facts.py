@@ -2,130 +2,24 @@
 
 from __future__ import annotations
 
-import contextlib
-import re
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
-from typing import NamedTuple
 
 import psycopg
 import pytest
-from postgast import pg_query_pb2 as pb
 
 from tests.conftest import Cluster, Database, cluster_of
+from tests.migration.ddl import BASE, CHANGES, REFERENCE, Change, Loaded, make_tablespace
 from tillroll.migrate import Fact, UsageError, compare, extract
 from tillroll.migrate.facts import fingerprint, properties
 from tillroll.migrate.facts.extract import queries
 from tillroll.migrate.facts.fact import define
-from tillroll.migrate.facts.grants import GRANTS
-from tillroll.migrate.facts.scope import SCOPE
-from tillroll.migrate.parser import parse
 from tillroll.server import find_binaries
-
-HERE = Path(__file__).parent / "ddl"
-BASE = (HERE / "base.sql").read_text()
-REFERENCE = ("s.kinds",)
-
-
-class Change(NamedTuple):
-    """DDL that must move facts.
-
-    Attributes:
-        kind: Of a fact that must be among those that move.
-        text: What is run.
-        first: What is run before, and belongs to the database that is compared with.
-        since: The oldest Postgres that knows it.
-    """
-
-    kind: str
-    text: str
-    first: str
-    since: int
-
-
-def _read_changes() -> list[Change]:
-    changes = []
-    kind = ""
-    text = (HERE / "changes.txt").read_text()
-    for line in re.sub(r"\n +", " ", text).split("\n"):
-        if line.startswith("== "):
-            kind = line[3:]
-        elif line and not line.startswith("#"):
-            since = re.match(r"\[(\d+)\] ", line)
-            *first, last = line[since.end() if since else 0 :].split(" --> ")
-            changes.append(Change(kind, last, "".join(first), int(since[1]) if since else 15))
-    return changes
-
-
-CHANGES = _read_changes()
-
-# What leaves no trace, and why; by the tag that Postgres gives it.
-UNSEEN = {
-    "there is no such command": (
-        *("ALTER CAST", "ALTER CONSTRAINT", "ALTER TRANSFORM", "CREATE CONSTRAINT"),
-        *("CREATE ROUTINE", "DROP CONSTRAINT", "ALTER ACCESS METHOD"),
-    ),
-    "it moves rows or reads them": (
-        *("COPY", "COPY FROM", "DELETE", "EXECUTE", "EXPLAIN", "FETCH", "INSERT", "MERGE", "MOVE"),
-        *("SELECT", "SELECT FOR KEY SHARE", "SELECT FOR NO KEY UPDATE", "SELECT FOR SHARE"),
-        *("SELECT FOR UPDATE", "TRUNCATE TABLE", "UPDATE", "ALTER LARGE OBJECT"),
-    ),
-    "it is the session's or the transaction's": (
-        *("CLOSE", "CLOSE CURSOR", "CLOSE CURSOR ALL", "COMMIT PREPARED", "DEALLOCATE"),
-        *("DEALLOCATE ALL", "DECLARE CURSOR", "DISCARD", "DISCARD ALL", "DISCARD PLANS"),
-        *("DISCARD SEQUENCES", "DISCARD TEMP", "LOAD", "LOCK TABLE", "LOGIN", "NOTIFY"),
-        *("PREPARE TRANSACTION", "RESET", "ROLLBACK", "ROLLBACK PREPARED", "SET"),
-        *("SET CONSTRAINTS", "SHOW", "START TRANSACTION", "UNLISTEN"),
-    ),
-    "all databases of a server share it": (
-        *("ALTER SYSTEM", "ALTER TABLESPACE", "CREATE TABLESPACE", "DROP TABLESPACE"),
-        *("CREATE ROLE", "DROP ROLE", "GRANT ROLE", "REVOKE ROLE"),
-        *("CREATE DATABASE", "DROP DATABASE"),
-    ),
-    "it changes how things are stored, not what they are": (
-        *("ANALYZE", "CHECKPOINT", "REINDEX", "VACUUM"),
-    ),
-    "Postgres answers SELECT; both are among the changes": ("CREATE TABLE AS", "SELECT INTO"),
-    "what it does is seen by what it runs": ("DO",),
-    "no wrapper here can be asked; it makes foreign tables": ("IMPORT FOREIGN SCHEMA",),
-    "no provider is here to take it; a row is put in by hand": ("SECURITY LABEL",),
-}
-UNSEEN_SUBTYPES = {
-    "Postgres makes it while it runs another": (
-        *("AT_AddColumnToView", "AT_CookedColumnDefault", "AT_AddIndex", "AT_ReAddIndex"),
-        *("AT_ReAddConstraint", "AT_ReAddDomainConstraint", "AT_ReAddComment"),
-        *("AT_ReAddStatistics", "AT_ReplaceRelOptions", "AT_AddIndexConstraint"),
-    ),
-    "it has done nothing since Postgres 12": ("AT_DropOids",),
-}
-
-Seen = dict[str, tuple[object, ...]]
-
-
-class Loaded(NamedTuple):
-    """A database with one of everything, and what was seen in it."""
-
-    conn: psycopg.Connection
-    major: int
-    seen: dict[tuple[str, str], Seen]
-
-    def see(self, kind: str) -> Seen:
-        """Read the facts of one kind."""
-        if kind == "row":
-            rows = (fact for fact in extract(self.conn, REFERENCE) if fact.kind == "row")
-            return {fact.identity: (fact.definition,) for fact in rows}
-        query = (SCOPE + queries(self.major)[kind]).encode()
-        return {row[2]: row for row in self.conn.execute(query).fetchall()}
-
-    def run(self, text: str) -> psycopg.Cursor:
-        name = f'"{self.conn.info.dbname}"'
-        return self.conn.execute(text.replace("{database}", name).encode())
 
 
 @pytest.fixture(scope="module")
 def loaded(shared: Database) -> Iterator[Loaded]:
-    _make_tablespace(shared)
+    make_tablespace(shared)
     with psycopg.connect(shared.dsn("supabase_admin")) as conn:
         conn.execute(BASE.encode())
         extract(conn)  # leaves its settings
@@ -173,7 +67,8 @@ def test_what_changes_nothing_moves_nothing(base: Loaded) -> None:
         """
         grant insert on s.t to service_role; revoke insert on s.t from service_role;
         grant execute on function pg_sleep to anon; revoke execute on function pg_sleep from anon;
-        revoke execute on function pg_sleep from public; grant execute on function pg_sleep to public;
+        revoke execute on function pg_sleep from public;
+        grant execute on function pg_sleep to public;
         create table s.gone (); drop table s.gone;
         alter table s.t add column gone int; alter table s.t drop column gone;
         alter table s.t rename to away; alter table s.away rename to t;
@@ -280,17 +175,19 @@ def test_the_way_to_a_database_does_not_count(base: Loaded) -> None:
 def test_the_order_of_a_collation_does_not_count() -> None:
     cluster = cluster_of("15")  # the only one with ICU
     made = []
-    for name, options in (("plain", ""), ("icu", "locale_provider icu icu_locale 'en-US'")):
-        database = Database(cluster.server, name)
-        with Database(cluster.server, "postgres").connect("supabase_admin") as admin:
+    with Database(cluster.server, "postgres").connect("supabase_admin") as admin:
+        admin.execute("create role tillroll_1; create role tillroll__")
+        for name, options in (("plain", ""), ("icu", "locale_provider icu icu_locale 'en-US'")):
+            database = Database(cluster.server, name)
             admin.execute(f"create database {name} template template0 {options}".encode())
-        with database.connect("supabase_admin") as conn:
-            conn.execute(
-                'create function public.f() returns int language sql set "B.x" = 1 set "a.x" = 1 '
-                "as 'select 1'"
-            )
-            made.append(extract(conn))
-        cluster.drop(database)
+            with database.connect("supabase_admin") as conn:
+                conn.execute(
+                    "create table public.t (); create policy own on public.t "
+                    "to tillroll_1, tillroll__ using (true)"
+                )
+                made.append(extract(conn))
+            cluster.drop(database)
+        admin.execute("drop role tillroll_1; drop role tillroll__")
     assert compare(*made) == ()
 
 
@@ -298,7 +195,8 @@ def test_the_order_of_a_collation_does_not_count() -> None:
     ("text", "kinds"),
     [
         (
-            "create constraint trigger late after insert on s.u for each row execute function s.f2()",
+            "create constraint trigger late after insert on s.u for each row "
+            "execute function s.f2()",
             {"trigger"},
         ),
         (
@@ -393,106 +291,3 @@ def test_a_fingerprint_names_its_server_and_counts_everything() -> None:
         [server, Fact("schema", "u", "owner: a"), facts[2]],
     ):
         assert fingerprint(other) != first
-
-
-class Tried(NamedTuple):
-    """What Postgres answered to all changes, and which properties of facts they moved."""
-
-    known: set[str]
-    tags: set[str | None]
-    told: set[str]
-    moved: set[str]
-
-
-@pytest.fixture(scope="module")
-def tried() -> Iterator[Tried]:
-    cluster = cluster_of("18")
-    database = cluster.database("bare")
-    _make_tablespace(database)
-    program = (find_binaries() / "postgres").read_bytes()
-    words = set(re.findall(rb"(?<![A-Za-z])([A-Z]+(?: [A-Z]+)*)\x00", program))
-    found = Tried(set(), set(), set(), set())
-    with psycopg.connect(database.dsn("supabase_admin")) as conn:
-        conn.execute(BASE.encode())
-        extract(conn)
-        conn.commit()
-        found.known.update(word.decode() for word in words if _is_tag(conn, word.decode()))
-        at = Loaded(conn, 18, {})
-        for change in CHANGES:
-            cursor = at.run(change.first or "select")
-            found.tags.update(_answers(cursor))
-            before = at.see(change.kind)
-            found.tags.update(_answers(at.run(change.text)))
-            if change.kind in queries(18) and change.kind not in GRANTS:
-                _note(change.kind, before, at.see(change.kind), found)
-            conn.rollback()
-    yield found
-    cluster.drop(database)
-
-
-def test_every_command_that_postgres_knows_is_tried_or_leaves_no_trace(tried: Tried) -> None:
-    unseen = {tag for tags in UNSEEN.values() for tag in tags}
-    assert tried.known - tried.tags - unseen == set()
-    assert unseen - tried.known == set()
-
-
-def test_every_property_of_a_fact_is_moved_by_some_change(tried: Tried) -> None:
-    expected = set()
-    for line in (HERE / "properties.txt").read_text().splitlines():
-        kind, _, names = line.partition(": ")
-        expected |= {f"{kind}: {name}" for name in names.split(", ") if name}
-    assert tried.told == expected
-    assert tried.moved == expected
-
-
-def test_every_form_of_alter_table_is_tried_or_leaves_no_trace() -> None:
-    tried = set()
-    for change in CHANGES:
-        if change.since < 18:  # the parser is that of 17
-            for statement in parse(
-                f"{change.first or 'select'}; {change.text}".replace("{database}", "d"), "it"
-            ):
-                if statement.kind == "alter_table_stmt":
-                    tried |= {each.alter_table_cmd.subtype for each in statement.node.cmds}
-    unseen = {name for names in UNSEEN_SUBTYPES.values() for name in names}
-    left = {pb.AlterTableType.Value(name) for name in unseen} | tried | {0}
-    assert {name for name, number in pb.AlterTableType.items() if number not in left} == set()
-
-
-def _make_tablespace(database: Database) -> None:
-    with database.connect("supabase_admin") as admin:
-        admin.execute("set allow_in_place_tablespaces = on")
-        with contextlib.suppress(psycopg.errors.DuplicateObject):
-            admin.execute("create tablespace tillroll_elsewhere location ''")
-
-
-def _answers(cursor: psycopg.Cursor) -> set[str | None]:
-    tags = {cursor.statusmessage}
-    while cursor.nextset():
-        tags.add(cursor.statusmessage)
-    return tags
-
-
-def _note(kind: str, before: Seen, after: Seen, found: Tried) -> None:
-    for identity, row in after.items():
-        properties = row[3]
-        assert isinstance(properties, dict)
-        found.told.update(f"{kind}: {name}" for name in properties)
-        old = before[identity][3] if identity in before else properties
-        assert isinstance(old, dict)
-        moved = (name for name in properties if properties[name] != old.get(name))
-        found.moved.update(f"{kind}: {name}" for name in moved)
-
-
-def _is_tag(conn: psycopg.Connection, word: str) -> bool:
-    with conn.transaction(force_rollback=True):
-        try:
-            conn.execute(
-                f"create event trigger known on ddl_command_start when tag in ('{word}') "
-                "execute function s.ev()".encode()
-            )
-        except psycopg.errors.FeatureNotSupported:
-            return True
-        except psycopg.errors.SyntaxError:
-            return False
-        return True

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.migration.conftest import Write
+from tests.migration.lint_access import ACCESS
 from tests.migration.lint_examples import BASE, EXAMPLES
 from tillroll.migrate import lint
 from tillroll.migrate.lint import RULES
@@ -14,7 +15,7 @@ from tillroll.migrate.lint import RULES
 SINCE = "20260101000001"
 CASES = [
     pytest.param(rule, sql, found == 0, id=f"{rule}-{'finds' if found == 0 else 'not'}-{number}")
-    for rule, both in EXAMPLES.items()
+    for rule, both in (EXAMPLES | ACCESS).items()
     for found, examples in enumerate(both)
     for number, sql in enumerate(examples)
 ]
@@ -32,7 +33,7 @@ def test_a_rule_finds_what_it_is_for_and_nothing_beside_it(
 
 
 def test_every_rule_about_changes_has_examples_and_all_have_words() -> None:
-    assert {rule.name for rule in RULES if rule.on} == EXAMPLES.keys()
+    assert {rule.name for rule in RULES if rule.on} == EXAMPLES.keys() | ACCESS.keys()
     assert len({rule.name for rule in RULES}) == len(RULES)
     assert all(rule.summary and rule.fix for rule in RULES)
 
@@ -47,3 +48,7 @@ def test_the_schemas_of_the_api_are_those_of_the_project(write: Write) -> None:
     folder = write("create table app.t (id int)")
     (folder.parent / "config.toml").write_text('[api]\nschemas = ["app"]\n')
     assert sorted(found(folder)) == ["grant-missing", "rls-missing"]
+
+
+def test_of_many_settings_in_a_file_the_first_is_told(write: Write) -> None:
+    assert found(write("set jit = off; set role anon; set local jit = on")) == ["session-setting"]

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import psycopg
 
@@ -23,6 +23,17 @@ from tillroll.migrate.status import read_status
 
 __all__ = ["Drift", "Drifted", "compare_live", "drift", "drift_since_last_up"]
 
+_IN_FULL = "`tillroll migrate drift` without --since-last-up compares in full."
+_LAST_RUN = """
+    select f.version, f.facts_after, (
+        select string_agg(h.version, ', ' order by h.version)
+        from supabase_migrations.schema_migrations as h
+        where h.version > f.version and h.version not in (
+            select r.version from supabase_migrations.runner_file as r))
+    from supabase_migrations.runner_file as f
+    order by f.applied_at desc, f.version desc
+    limit 1
+"""
 Side = Literal["only live", "only in migrations", "different"]
 
 
@@ -67,13 +78,6 @@ class Drift:
     since: str | None = None
 
 
-class _Live(NamedTuple):
-    """What was read of a live database: its facts, and who applies migrations there."""
-
-    facts: tuple[Fact, ...]
-    migrator: str
-
-
 def drift(
     dsn: str,
     folder: Path,
@@ -108,15 +112,15 @@ def drift(
             files = tuple(file for file in files if file.version in applied)
         else:
             files = tuple(file for file in files if file.version <= through)
-        live = _read(conn)
-    pairs, shadow_major = _compare(live, files, platform, shadow_url)
+        live, migrator = extract(conn), _migrator(conn)
+    pairs, shadow_major = _compare(live, migrator, files, platform, shadow_url)
     found = tuple(
         _drifted(pair)
         for pair in pairs
         if not schemas or not set(schemas).isdisjoint(pair.fact.schemas)
     )
     drifted = not all(each.cosmetic for each in found)
-    return Drift(drifted, found, major_of(live.facts), shadow_major)
+    return Drift(drifted, found, major_of(live), shadow_major)
 
 
 def compare_live(
@@ -124,8 +128,8 @@ def compare_live(
 ) -> tuple[Drifted, ...]:
     """Compare a live database with a replay of some files, whatever its history; as `drift`."""
     with history.connect(dsn) as conn, _reading(conn):
-        live = _read(conn)
-    return tuple(_drifted(pair) for pair in _compare(live, files, platform, shadow_url)[0])
+        live, migrator = extract(conn), _migrator(conn)
+    return tuple(map(_drifted, _compare(live, migrator, files, platform, shadow_url)[0]))
 
 
 def drift_since_last_up(dsn: str) -> Drift:
@@ -138,27 +142,22 @@ def drift_since_last_up(dsn: str) -> Drift:
     with history.connect(dsn) as conn, _reading(conn):
         row = None
         if history.has_table(conn, "runner_file"):
-            row = conn.execute(
-                "select f.version, f.facts_after from supabase_migrations.runner_file as f "
-                "order by f.applied_at desc, f.version desc limit 1"
-            ).fetchone()
+            row = conn.execute(_LAST_RUN).fetchone()
         if row is None or row[1] is None:
             raise UsageError(
-                "no fingerprint was written down after the last `up` on this database: compare it "
-                "with a replay instead, `tillroll migrate drift` without --since-last-up"
+                f"no fingerprint was written down after the last `up` on this database. {_IN_FULL}"
             )
-        version, recorded = row
-        if later := [each for each in history.read(conn) if each > version]:
+        version, recorded, others = row
+        if others:
             raise UsageError(
-                f"applied since then by another tool: {', '.join(sorted(later))}; so what moved "
-                "may be theirs. `tillroll migrate drift` without --since-last-up compares in full."
+                f"applied since by another tool, which may have moved it: {others}. {_IN_FULL}"
             )
         facts = extract(conn)
     found = own_fingerprint(facts)
     if found.rpartition(":")[0] != recorded.rpartition(":")[0]:
         raise UsageError(
             "the fingerprint was taken by another version of this tool or of Postgres, and tells "
-            "nothing now: `tillroll migrate drift` without --since-last-up compares in full"
+            f"nothing now. {_IN_FULL}"
         )
     return Drift(found != recorded, (), major_of(facts), since=version)
 
@@ -182,28 +181,32 @@ def _applied(conn: psycopg.Connection, folder: Path) -> set[str]:
     if status.remote_only:
         raise HistoryDivergent(
             f"applied in the database, but not in this folder: {', '.join(status.remote_only)}\n"
-            "What the database should be cannot be told without them. Get those files (another "
+            "Without them it cannot be told what the database should be. Get those files (another "
             "branch?), or see `tillroll migrate repair --help`."
         )
     if edited := status.in_state("edited"):
         raise HistoryDivergent(
             f"edited after they were applied: {', '.join(file.version for file in edited)}\n"
-            "What the database should be cannot be told from them. Restore them, or see "
-            "`tillroll migrate repair --help`."
+            "Restore them, or see `tillroll migrate repair --help`."
         )
     return {file.version for file in status.in_state("applied", "cosmetic")}
 
 
-def _read(conn: psycopg.Connection) -> _Live:
+def _migrator(conn: psycopg.Connection) -> str:
+    """Return who applies migrations here, and owns what they make."""
     rows = conn.execute(
         "select pg_get_userbyid(n.nspowner) from pg_namespace as n "
         "where n.nspname = 'supabase_migrations'"
     ).fetchall()
-    return _Live(extract(conn), rows[0][0] if rows else OWNER)
+    return str(rows[0][0]) if rows else OWNER
 
 
 def _compare(
-    live: _Live, files: Sequence[MigrationFile], platform: Path | None, shadow_url: str | None
+    live: tuple[Fact, ...],
+    migrator: str,
+    files: Sequence[MigrationFile],
+    platform: Path | None,
+    shadow_url: str | None,
 ) -> tuple[list[Pair], int]:
     """Return what differs, live first, and the major version of the server of the replay."""
     with shadow(platform, shadow_url) as server, server.database() as copy:
@@ -212,8 +215,8 @@ def _compare(
         replay(copy, files)
         with history.connect(copy) as conn:
             made = extract(conn)
-            majors = {major_of(live.facts), major_of(made)}
-            ours, theirs = level(live.facts, majors, {live.migrator: OWNER}), level(made, majors)
+            majors = {major_of(live), major_of(made)}
+            ours, theirs = level(live, majors, {migrator: OWNER}), level(made, majors)
             if len(majors) > 1:
                 ours = respelled(conn, ours, theirs)
     return list(differing(ours, level(bare, majors), theirs)), major_of(made)

@@ -70,8 +70,7 @@ RELATIONS: dict[str, str] = {
         select array[coalesce(rel.schema, typ.schema)], null,
             coalesce(rel.name, typ.name) || ' ' || quote_ident(c.conname), jsonb_build_object(
                 'definition', pg_get_constraintdef(c.oid), 'validated', c.convalidated,
-                'local', c.conislocal and not coalesce(rel.relispartition, false),
-                'switched off', (select true from pg_trigger as t
+                'local', c.conislocal, 'switched off', (select true from pg_trigger as t
                     where t.tgconstraint = c.oid and t.tgisinternal and t.tgenabled <> 'O' limit 1))
         from pg_constraint as c
         left join rel on rel.oid = c.conrelid

@@ -10,7 +10,6 @@ __all__ = ["ACCESS"]
 
 _WRITES = {"insert", "update", "delete", "truncate", "all"}
 _PER_ROW = {"auth.uid", "auth.jwt", "auth.role", "auth.email", "current_setting"}
-_EDITABLE = {"user_metadata", "raw_user_meta_data"}
 _RELOADS = (  # what PostgREST keeps in its schema cache
     "create table, create view, create function, drop table, drop view, drop function, add column, "
     "drop column, retype column, rename table, rename column, rename view"
@@ -40,7 +39,7 @@ def _is_ungranted(change: Change, here: Here) -> bool:
 def _is_overload(change: Change, here: Here) -> bool:
     thing = here.world.thing(change)
     others = thing.signatures - {change.words}
-    return bool(others) and not thing.gone and "trigger" not in change.flags
+    return bool(others) and not thing.gone
 
 
 def _is_unannounced(change: Change, here: Here) -> bool:
@@ -115,7 +114,7 @@ ACCESS = (
         "a policy relies on metadata that each user may write",
         "app_metadata, or a table of your own",
         "create policy, alter policy",
-        test=lambda change, here: bool(_EDITABLE & set(change.words)),
+        test=lambda change, here: "user_metadata" in change.words,
     ),
     Rule(
         "grant-write",

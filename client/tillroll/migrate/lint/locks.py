@@ -69,8 +69,7 @@ def _is_validated(change: Change, here: Here) -> bool:
 
 def _is_validated_at_once(change: Change, here: Here) -> bool:
     return here.unit.transactional and any(
-        each.action == "add constraint"
-        and (each.schema, each.name, each.part) == (change.schema, change.name, change.part)
+        (each.schema, each.name, each.part) == (change.schema, change.name, change.part)
         for each in here.before
     )
 
@@ -85,15 +84,10 @@ def _blocks_writes(change: Change, here: Here) -> bool:
     )
 
 
-def _is_concurrent(change: Change, here: Here) -> bool:
-    """Whether it is the first of its file that is."""
-    before = any("concurrently" in each.flags for each in here.before)
-    return "concurrently" in change.flags and not before
-
-
 def _has_company(change: Change, here: Here) -> bool:
+    """Whether it is the first concurrent one of a file that holds others too."""
     concurrent = [step.statement for step in here.unit.steps if "concurrently" in step.change.flags]
-    return _is_concurrent(change, here) and any(
+    return here.step.statement in concurrent[:1] and any(
         not (each.empty or each.sets_session or each in concurrent) for each in here.unit.statements
     )
 
