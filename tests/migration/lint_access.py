@@ -20,6 +20,11 @@ ACCESS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             DEFINER.format("public.f()", "int", ""),
             DEFINER.format("public.f()", "int", "") + ";revoke all on function f from public, anon",
             DEFINER.format("public.f()", "int", "")
+            + ";revoke all on function f from public, authenticated",
+            DEFINER.format("public.f()", "int", "")
+            + ";revoke all on function f from anon, authenticated",
+            DEFINER.format("public.f()", "int", "") + ";alter function f set search_path = ''",
+            DEFINER.format("public.f()", "int", "")
             + f";{NOTED}; grant execute on function public.f to authenticated",
         ),
         (
@@ -27,11 +32,16 @@ ACCESS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             DEFINER.format("public.f()", "trigger", ""),
             DEFINER.format("public.f()", "int", "") + f";{NOTED}",
             DEFINER.format("public.f()", "int", "")
+            + ";create or replace function public.f() returns int language sql as 'select 1'",
+            DEFINER.format("public.f()", "int", "")
             + ";revoke all on all functions in schema public from public, anon, authenticated",
         ),
     ),
     "function-search-path": (
-        ("create function app.f() returns int language sql as 'select 1'",),
+        (
+            "create function app.f() returns int language sql as 'select 1'",
+            "create or replace function public.price(id bigint) returns int language sql as ''",
+        ),
         (
             "create function app.f() returns int language sql set search_path = '' as 'select 1'",
             "create function app.f() returns int language sql begin atomic select 1; end",
@@ -119,10 +129,18 @@ ACCESS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "create materialized view public.x as select 1",
             "create function public.f() returns int language sql as 'select 1'",
             "create table public.x (id int); grant select on public.other to anon",
+            "create table public.x (id int); create table app.x (id int);"
+            "grant select on app.x to anon",
+            "grant execute on function public.price to anon; drop function public.price; create "
+            "function public.price(id bigint) returns int language sql as 'select 2'",
         ),
         (
             "create table public.x (id int); grant select on x to anon",
             "create table public.x (id int); revoke all on x from anon",
+            "create procedure public.p() language sql as 'select 1';"
+            "revoke all on procedure public.p from public",
+            "create procedure public.p() language sql as 'select 1';"
+            "revoke all on routine public.p from public",
             "create table public.x (id int); grant select on all tables in schema public to anon",
             "alter default privileges in schema public grant select on tables to anon;"
             "create table public.x (id int)",
@@ -157,6 +175,8 @@ ACCESS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (
             "create view public.v as select 1",
             "create view public.v with (security_invoker = off) as select 1",
+            "create view public.v with (security_invoker) as select 1;"
+            "create or replace view public.v as select 2",
         ),
         (
             "create view public.v with (security_invoker) as select 1",

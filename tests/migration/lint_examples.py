@@ -88,6 +88,8 @@ EXAMPLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "alter table orders add constraint c check (note is not null and id > 1) not valid;"
             "alter table orders validate constraint c;"
             "alter table orders alter column note set not null",
+            "alter table orders add constraint c check (note is not null);"
+            "alter table orders alter column note set not null",
             NEW + "alter table app.fresh alter column a set not null",
         ),
     ),
@@ -216,6 +218,7 @@ EXAMPLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "alter table orders rename to sales",
             "alter table orders rename column note to remark",
             "alter table orders set schema app",
+            "alter view v rename to w",
         ),
         (
             NEW + "alter table app.fresh rename column a to c",
@@ -227,6 +230,7 @@ EXAMPLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (
             "drop function public.price cascade",
             "drop type public.state cascade",
+            "drop view v cascade",
             "alter table orders drop column note cascade",
             "alter table orders drop constraint c cascade",
         ),
@@ -247,6 +251,7 @@ EXAMPLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "alter table orders disable trigger t; alter table orders enable trigger u",
             "alter table orders enable trigger t; alter table orders disable trigger t",
             "alter table orders disable trigger t; alter table other enable trigger t",
+            "alter table orders disable trigger t; update orders set id = 1 where id > 0",
         ),
         (
             "alter table orders disable trigger t; alter table orders enable trigger t",
@@ -256,6 +261,7 @@ EXAMPLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "if-not-exists": (
         (
             "create table if not exists app.x (id int)",
+            "create materialized view if not exists app.x as select 1",
             "alter table orders add column if not exists a int",
             "create index concurrently if not exists i on orders (id)",
         ),
@@ -265,6 +271,11 @@ EXAMPLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (
             "do $$ begin create table x (); end $$",
             "do $$ begin execute 'x'; end $$",
+            "do $$ begin alter table x add y int; end $$",
+            "do $$ begin drop table x; end $$",
+            "do $$ begin grant select on x to anon; end $$",
+            "do $$ begin revoke select on x from anon; end $$",
+            "do $$ begin truncate x; end $$",
         ),
         ("do $$ begin raise notice 'drop table x'; end $$", "select 1"),
     ),
@@ -277,7 +288,11 @@ EXAMPLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("create table app.x (latitude double precision)", "create table app.x (total bigint)"),
     ),
     "timestamp-zone": (
-        ("create table app.x (at timestamp)", "create table app.x (at timestamp(3))"),
+        (
+            "create table app.x (at timestamp)",
+            "create table app.x (at timestamp(3))",
+            "alter table orders alter column kind type timestamp",
+        ),
         ("create table app.x (at timestamptz)", "create table app.x (at date)"),
     ),
     "serial": (

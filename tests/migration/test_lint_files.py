@@ -107,6 +107,7 @@ def test_other_forms_of_bodies_are_read_too(write: Write, sql: str) -> None:
 def test_other_files_are_linted_when_some_cannot_be_read(write: Write) -> None:
     folder = write("select 1 1", "drop table app.t", "select 1;\ncopy t from stdin", b"\xff")
     assert found(folder) == ["syntax", "drop-table", "syntax", "syntax"]
+    assert found(folder, since="20260101000001") == ["drop-table", "syntax", "syntax"]
 
 
 ALLOWED = "-- lint: allow drop-table because nobody uses it since 2.0\ndrop table app.t"
@@ -129,6 +130,7 @@ def test_an_allowance_reaches_no_other_statement_file_or_rule(write: Write) -> N
         ("-- lint: allow drop-table because", True),
         ("-- lint: allow drop-tables because nobody uses it", True),
         ("-- lint: allow", True),
+        ("-- lint: allow drop-table since it is empty", True),
         ("select '\n-- lint: allow drop-table because it is text\n';", False),
     ],
 )
@@ -163,6 +165,7 @@ def test_files_are_chosen_by_name_by_version_or_by_what_is_pending(
     assert chosen(files=[elsewhere, folder / names[1]]) == [names[1], "z.sql"]
     assert found(folder) == []
     assert found(folder, files=[folder / names[1]]) == ["drop-table"]
+    assert found(tmp_path / "none", files=[elsewhere]) == ["drop-table"]
     assert chosen(db_url=bare.dsn()) == names
     Runner(bare.dsn(), folder).up()
     assert chosen(db_url=bare.dsn()) == []
@@ -221,6 +224,14 @@ begin
     perform nope.f();
 end
 $$;
+do $do$
+begin
+    create function app.hidden() returns int language plpgsql set search_path = ''
+    as 'begin return nope(); end';
+end
+$do$;
+-- lint: allow plpgsql-check because of nothing
+select 1;
 create function app.any(a anyenum) returns anyenum language plpgsql set search_path = '' as $$
 begin
     return a;
@@ -236,7 +247,8 @@ def test_functions_are_checked_against_their_tables_where_the_server_can(write: 
     places = {(each.line, each.column, each.severity) for each in result.findings}
     errors = {(9, 5, "error"), (14, 5, "error"), (22, 5, "error"), (30, 5, "error")}
     assert {place for place in places if place[2] == "error"} == errors
-    assert {(7, "warning"), (33, "warning")} <= {(line, level) for line, _, level in places}
+    assert [each.line for each in result.findings if each.rule == "allowance"] == [39]
+    assert {(7, "warning"), (41, "warning")} <= {(line, level) for line, _, level in places}
 
 
 def test_of_functions_from_before_only_errors_are_told(write: Write) -> None:
@@ -247,12 +259,19 @@ def test_of_functions_from_before_only_errors_are_told(write: Write) -> None:
     assert {Path(each.file).name for each in told} == {"20260101000001_step1.sql"}
 
 
-def test_a_layer_that_is_skipped_is_told(write: Write, newest: Cluster) -> None:
+def test_a_layer_that_is_skipped_is_told(write: Write, tmp_path: Path, newest: Cluster) -> None:
     folder, url = write(CHECKED), newest.server.dsn()
     result = lint(folder, shadow_url=url, platform=PLATFORM)
-    assert (len(result.skipped), result.findings) == (1, ())
+    assert (len(result.skipped), [each.rule for each in result.findings]) == (1, ["do-block"])
     assert len(lint(folder).skipped) == 1
     assert run("lint", "--dir", folder).stderr.startswith("skipped: ")
+    able = cluster_of("15").server.dsn()
+    elsewhere = tmp_path / "z.sql"
+    elsewhere.write_text("select nope")
+    assert len(lint(folder, files=[elsewhere], shadow_url=able, platform=PLATFORM).skipped) == 1
+    refused = lint(write("select 1 1"), shadow_url=able, platform=PLATFORM)
+    assert len(refused.skipped) == 1
+    assert "syntax" in [each.rule for each in refused.findings]
 
 
 def test_the_command_exits_10_for_errors_and_for_warnings_when_it_is_strict(write: Write) -> None:
@@ -266,9 +285,14 @@ def test_the_command_exits_10_for_errors_and_for_warnings_when_it_is_strict(writ
     assert run("lint", "--dir", folder, "--disable", "nothing").exit_code == 2
 
 
-def test_findings_are_lines_or_json_or_annotations(write: Write) -> None:
+def test_findings_are_lines_or_json_or_annotations(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = write("drop table app.x")
+    assert findings(folder)[0].file == str(folder / "20260101000001_step1.sql")
+    monkeypatch.chdir(folder.parent)
     (finding,) = findings(folder)
+    assert finding.file == "migrations/20260101000001_step1.sql"
     where = ("lint", "--dir", folder)
     assert run(*where).stdout.startswith(f"{finding.file}:1:1: error drop-table: ")
     assert json.loads(run(*where, "--json").stdout)["findings"] == [asdict(finding)]

@@ -81,7 +81,7 @@ def _complaints(
     defined = {}
     for unit in units:
         for step in unit.steps:
-            body = body_of(step.statement) if step.change.action == "create function" else None
+            body = body_of(step.statement)
             if body is not None:
                 key = (step.change.schema, step.change.name, body.text)
                 defined[key] = (unit, step.statement, body)

@@ -98,8 +98,8 @@ class World:
                 thing.flags |= change.flags | {"made"}
                 thing.signatures.add(change.words)
             case "alter function" | "alter view":
-                if change.flags & {"definer", "invoker"}:
-                    thing.flags -= {"definer", "invoker"}
+                if "invoker" in change.flags:
+                    thing.flags.discard("definer")
                 thing.flags |= change.flags
             case "drop table" | "drop view" | "drop materialized view":
                 thing.gone = True

@@ -70,7 +70,6 @@ _KINDS = {
     pb.OBJECT_PROCEDURE: "function",
     pb.OBJECT_ROUTINE: "function",
     pb.OBJECT_POLICY: "policy",
-    pb.OBJECT_TRIGGER: "trigger",
     pb.OBJECT_INDEX: "index",
 }
 _COMMANDS = {
@@ -212,7 +211,7 @@ def _drop(node: Any) -> Changes:
     flags = _flags(cascade=_cascades(node), concurrently=node.concurrent)
     for element in node.objects:
         parts = name_of(element)
-        part = parts.pop() if kind in {"policy", "trigger"} else ""
+        part = parts.pop() if kind == "policy" else ""
         schema, name = ["", "", *parts][-2:]
         types = arguments(each.type_name for each in element.object_with_args.objargs)
         if element.object_with_args.args_unspecified:
