@@ -194,6 +194,7 @@ ACCESS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (
             "alter table orders add column a int; notify pgrst, 'reload schema'",
             "alter table orders add column a int",  # nowhere in this project
+            "notify jobs, 'reload schema'; alter table orders add column a int",
             "notify pgrst, 'reload schema'; create table app.x (id int)",
         ),
     ),

@@ -90,6 +90,9 @@ EXAMPLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "alter table orders alter column note set not null",
             "alter table orders add constraint c check (note is not null);"
             "alter table orders alter column note set not null",
+            "alter table orders add constraint c not null note not valid;"
+            "alter table orders validate constraint c;"
+            "alter table orders alter column note set not null",
             NEW + "alter table app.fresh alter column a set not null",
         ),
     ),
@@ -168,6 +171,7 @@ EXAMPLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (
             "alter table orders add column a int; update orders set a = 1 where id > 0",
             "alter table orders add column a int; insert into orders select * from orders",
+            "drop policy p on orders; update orders set id = 1 where id > 0",
             "alter table orders rename to sales; delete from parts where id > 0",
             "alter table orders add column a int;"
             "merge into orders using o on true when matched then delete",
@@ -177,6 +181,7 @@ EXAMPLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "update orders set id = 1 where id > 0; alter table orders add column a int",
             "alter table orders add column a int; insert into orders values (1)",
             NEW + "alter table app.fresh add column c int; update orders set id = 1 where id > 0",
+            NEW + "drop policy p on app.fresh; update orders set id = 1 where id > 0",
             "alter table orders add column a int;" + NEW + "insert into app.fresh select * from o",
             "-- pg-delta: transaction=false\n"
             "alter table orders add column a int; update orders set a = 1 where id > 0",
@@ -204,7 +209,7 @@ EXAMPLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "alter table orders alter column kind set default 'paid'",
         ),
         (
-            "alter type public.state add value 'paid'; select 'open'",
+            "alter type public.state add value 'paid'; select 'open';\n-- to be used later",
             "-- pg-delta: transaction=false\nalter type public.state add value 'x'; select 'x'",
         ),
     ),

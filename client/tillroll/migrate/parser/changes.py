@@ -178,7 +178,7 @@ def _constraint(relation: Any, node: Any) -> Change:
     return _on(
         "add constraint",
         relation,
-        part=node.conname or kind,
+        part=node.conname,
         flags=_flags(not_valid=node.skip_validation, by_index=bool(node.indexname)) | {kind},
         words=words(node.keys) if kind == "not null" else tested(node.raw_expr),
         at=node.location,
