@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import Database
 from tests.migration.conftest import Write
-from tillroll.migrate import UsageError, new
+from tillroll.migrate import Runner, UsageError, new
 from tillroll.migrate.files import read_folder
 
 
@@ -40,6 +41,22 @@ def test_a_file_that_is_not_utf8_is_refused(write: Write) -> None:
     file = read_folder(write(b"select '\xff';")).files[0]
     with pytest.raises(UsageError):
         file.read()
+
+
+def test_a_file_that_is_gone_is_told(bare: Database, write: Write) -> None:
+    folder = write("select 1;")
+    Runner(bare.dsn(), folder).up()
+    file = read_folder(folder).files[0]
+    file.path.unlink()
+    for read in (file.read, file.sha256, file.statements):
+        with pytest.raises(UsageError):
+            read()
+
+
+@pytest.mark.parametrize("name", ["20260301000000_a\nb.sql", "20260301000000_\udcff.sql"])
+def test_a_name_that_cannot_be_printed_is_refused(write: Write, name: str) -> None:
+    with pytest.raises(UsageError, match="rename"):
+        read_folder(write(**{name: "select 1;"}))
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_statement(write: Write) -> None:

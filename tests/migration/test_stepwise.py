@@ -5,13 +5,15 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import errors as pg
 
 from tests.conftest import Cluster, Database
 from tests.migration.conftest import Write
@@ -20,6 +22,7 @@ from tests.waiting import until
 from tillroll.migrate import (
     HistoryDivergent,
     LockContention,
+    MigrationFailed,
     PartWay,
     Runner,
     Unfinished,
@@ -28,6 +31,7 @@ from tillroll.migrate import (
 from tillroll.migrate.files import read_folder
 from tillroll.migrate.replay import replay
 
+DIRECTIVE = "-- pg-delta: transaction=false\n"
 TABLES = "create table public.t (id int, n int); create table public.log (what text);"
 INDEX = "create index concurrently t_n on public.t (n);"
 LOGGED = f"insert into public.log values ('before'); {INDEX} insert into public.log values ('z');"
@@ -80,9 +84,7 @@ def killed_while_building(database: Database, folder: Path, command: str = "up")
             runner.wait()
 
 
-@pytest.mark.parametrize(
-    "text", [INDEX, "-- pg-delta: transaction=false\ninsert into public.log values ('one');"]
-)
+@pytest.mark.parametrize("text", [INDEX, f"{DIRECTIVE}insert into public.log values ('one');"])
 def test_a_file_without_a_transaction_is_applied_and_recorded_as_any_other(
     empty: Database, write: Write, text: str
 ) -> None:
@@ -143,17 +145,49 @@ def test_what_is_part_way_without_a_file_cannot_be_resumed(bare: Database, write
         Runner(bare.dsn(), folder).resume()
 
 
-def test_settings_hold_for_later_statements_also_after_resume(bare: Database, write: Write) -> None:
+@pytest.mark.parametrize(
+    ("sets", "shown", "value"),
+    [
+        ("set my.setting = 'kept'", "current_setting('my.setting', true)", "kept"),
+        ("select set_config('search_path', 'app', false)", "current_schema()", "app"),
+        (
+            "do $$ begin perform set_config('search_path', 'app', false); end $$",
+            "current_schema()",
+            "app",
+        ),
+        ("set search_path = app; set search_path = public", "current_schema()", "public"),
+        ("set role anon", "current_user", "anon"),
+        ("set role anon; reset role", "current_user", "postgres"),
+    ],
+)
+def test_settings_and_role_hold_for_later_statements_also_after_resume(
+    bare: Database, write: Write, sets: str, shown: str, value: str
+) -> None:
     folder = write(
-        TABLES,
-        "set my.setting = 'kept'; vacuum public.nope; "
-        "insert into public.log values (current_setting('my.setting', true));",
+        "create schema app; create table public.log (what text);"
+        "grant insert on public.log to anon;",
+        f"{DIRECTIVE}{sets}; vacuum public.nope; insert into public.log values ({shown});",
     )
     with pytest.raises(PartWay):
         Runner(bare.dsn(), folder).up()
     execute(bare, "create table public.nope ()")
     Runner(bare.dsn(), folder).resume()
-    assert column(bare, "select what from public.log") == ["kept"]
+    assert column(bare, "select what from public.log") == [value]
+
+
+def test_timeouts_of_the_role_do_not_end_what_takes_long(bare: Database, write: Write) -> None:
+    sleep = "select pg_sleep(0.3);"
+    folder = write(TABLES)
+    Runner(bare.dsn(), folder).up()
+    write(sleep, DIRECTIVE + sleep, INDEX)
+    for setting in ("statement_timeout", "lock_timeout"):
+        execute(bare, f'alter database "{bare.name}" set {setting} = 100')
+    with held_up(bare) as holder, ThreadPoolExecutor(1) as pool:
+        run = pool.submit(Runner(bare.dsn(), folder).up)
+        until(lambda: building(bare))
+        time.sleep(0.3)
+        holder.execute("rollback")
+        assert len(run.result().applied) == 3
 
 
 def test_a_killed_runner_s_index_is_waited_for_and_kept(empty: Database, write: Write) -> None:
@@ -216,7 +250,7 @@ def test_an_index_that_was_there_before_is_not_taken_for_the_new_one(
 ) -> None:
     folder = write(TABLES)
     Runner(bare.dsn(), folder).up()
-    write(INDEX)
+    write(LOGGED)
     execute(bare, INDEX.replace("concurrently", ""))
     with pytest.raises(PartWay):
         Runner(bare.dsn(), folder).up()
@@ -224,6 +258,26 @@ def test_an_index_that_was_there_before_is_not_taken_for_the_new_one(
         Runner(bare.dsn(), folder).resume()
     execute(bare, "drop index public.t_n")
     Runner(bare.dsn(), folder).resume()
+    assert is_valid(bare, "public.t_n")
+
+
+@pytest.mark.parametrize("valid", [True, False])
+def test_an_index_that_may_be_there_must_be_valid(
+    bare: Database, write: Write, valid: bool
+) -> None:
+    execute(bare, TABLES + "insert into public.t values (1, 1), (2, 1)")
+    unique = INDEX.replace("index", "index" if valid else "unique index")
+    with bare.connect() as conn, nullcontext() if valid else pytest.raises(pg.UniqueViolation):
+        conn.execute(unique)
+    folder = write(INDEX.replace("concurrently", "concurrently if not exists"))
+    if valid:
+        assert len(Runner(bare.dsn(), folder).up().applied) == 1
+        return
+    for _ in range(2):
+        with pytest.raises(MigrationFailed, match="not valid"):
+            Runner(bare.dsn(), folder).up()
+    execute(bare, "drop index public.t_n")
+    Runner(bare.dsn(), folder).up()
     assert is_valid(bare, "public.t_n")
 
 
@@ -249,10 +303,27 @@ def test_what_an_ended_reindex_left_is_dropped(empty: Database, write: Write, wh
     write(f"reindex {what.split()[0]} concurrently {what.split()[1]};")
     ended(empty, folder, "insert into public.t values (0, 0)")
     query = "select count(*) from pg_index where indrelid = 'public.t'::regclass"
-    assert column(empty, query) == [2]
+    execute(empty, "create index a_ccnew on public.t (id)")  # somebody's own, and valid
+    assert column(empty, query) == [3]
     Runner(empty.dsn(), folder).resume()
-    assert column(empty, query) == [1]
+    assert column(empty, query) == [2]
     assert is_valid(empty, "public.t_n")
+    assert is_valid(empty, "public.a_ccnew")
+
+
+def test_statements_that_no_transaction_can_hold_are_run_without_one(
+    bare: Database, newest: Cluster, write: Write
+) -> None:
+    folder = write(
+        "create table public.p (id int) partition by range (id);"
+        "create table public.p1 partition of public.p for values from (0) to (9);"
+        "create index i on public.p (id);",
+        f"{DIRECTIVE}reindex table public.p;",
+    )
+    assert len(Runner(bare.dsn(), folder).up().applied) == 2
+    copy = newest.database("bare")
+    replay(copy.dsn(), read_folder(folder).files)
+    newest.drop(copy)
 
 
 def test_an_ended_drop_of_an_index_is_finished(empty: Database, write: Write) -> None:
@@ -307,14 +378,14 @@ def test_blocks_that_commit_as_they_go_run_and_are_run_again_on_resume(
         "do $$ begin for n in 1..3 loop insert into public.log values (n::text); commit; "
         "perform 1 / (select count(*) from public.t); end loop; end $$;"
     )
-    folder = write(TABLES, f"-- pg-delta: transaction=false\n{batches}")
+    folder = write(TABLES, DIRECTIVE + batches)
     with pytest.raises(PartWay):
         Runner(empty.dsn(), folder).up()
     execute(empty, "insert into public.t values (1, 1)")
     Runner(empty.dsn(), folder).resume()
     assert column(empty, "select what from public.log") == ["1", "1", "2", "3"]
     text = batches.replace("perform 1 / (select count(*) from public.t);", "")
-    (folder / "20260101000002_step2.sql").write_text(f"-- pg-delta: transaction=false\n{text}")
+    (folder / "20260101000002_step2.sql").write_text(DIRECTIVE + text)
     copy = newest.database("bare")
     replay(copy.dsn(), read_folder(folder).files)
     assert column(copy, "select what from public.log") == ["1", "2", "3"]

@@ -198,6 +198,18 @@ def test_a_lock_held_too_long_ends_the_run_with_nothing_applied(
     assert [file.name for file in Runner(empty.dsn(), folder).up().applied] == ["step2"]
 
 
+@pytest.mark.parametrize("lock_timeout", [0, 0.0001, -1, float("nan"), float("inf"), 1e9])
+def test_a_lock_timeout_that_is_none_is_refused(write: Write, lock_timeout: float) -> None:
+    with pytest.raises(UsageError):
+        Runner("postgresql://localhost", write("select 1;"), lock_timeout=lock_timeout)
+
+
+@pytest.mark.parametrize("wait", [-1, float("nan"), float("inf")])
+def test_a_wait_that_has_no_end_is_refused(write: Write, wait: float) -> None:
+    with pytest.raises(UsageError):
+        Runner("postgresql://localhost", write("select 1;"), wait=wait)
+
+
 def test_the_transaction_pooler_is_refused(write: Write) -> None:
     with pytest.raises(ConnectionFailed):
         Runner("postgresql://u@db.example.com:6543/postgres", write("select 1;")).up()

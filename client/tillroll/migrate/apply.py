@@ -11,15 +11,23 @@ from psycopg import errors as pg
 
 from tillroll.migrate import history, journal
 from tillroll.migrate.blockers import who_holds
-from tillroll.migrate.errors import Blocker, ConnectionFailed, MigrateError, MigrationFailed
+from tillroll.migrate.errors import (
+    Blocker,
+    ConnectionFailed,
+    MigrateError,
+    MigrationFailed,
+    UsageError,
+)
 from tillroll.migrate.files import Content, MigrationFile
 from tillroll.migrate.history import Deadline, Mark
 from tillroll.migrate.parser import Statement, position
 from tillroll.migrate.watch import Watch
 
-__all__ = ["PASSING", "Limits", "Moved", "Session", "failed"]
+__all__ = ["PASSING", "Limits", "Moved", "Session", "failed", "passes"]
 
 PASSING = (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure)
+_LONGEST = 86_400  # seconds
+_AT_ONCE = 100  # statements whose answers may be on their way
 
 
 class Moved(Exception):
@@ -34,10 +42,20 @@ class Limits:
         wait: Seconds that one file may be retried while others hold locks.
         lock_timeout: Seconds that one statement may wait in the server before it gives way; this
             long, at most, can those be held up who come after it.
+
+    Raises:
+        UsageError: It would not wait at all in the server, or for ever.
     """
 
     wait: float = 60
     lock_timeout: float = 0.5
+
+    def __post_init__(self) -> None:
+        Deadline(self.wait)
+        if not 0.001 <= self.lock_timeout <= _LONGEST:
+            raise UsageError(
+                f"a lock timeout of {self.lock_timeout} s: give 0.001 to {_LONGEST} seconds"
+            )
 
 
 class Session:
@@ -84,11 +102,11 @@ class Session:
                 pid, after = run.open(self._limits.lock_timeout, before)
                 with self._watch.on(pid):
                     run.run(facts)
-            except PASSING as error:
-                self._roll_back()
-                deadline.wait(error, f"{file.path.name} met a lock", self._in_the_way)
-                continue
             except psycopg.Error as error:
+                if passes(error):
+                    self._roll_back()
+                    deadline.wait(error, f"{file.path.name} met a lock", self._in_the_way)
+                    continue
                 self.close()
                 if not history.is_lost(error):
                     raise run.explain(error) from error
@@ -100,8 +118,6 @@ class Session:
             except BaseException:
                 self.close()
                 raise
-            if any(statement.marks_session for statement in content.statements):
-                self.close()  # what it left there is not for the next file
             return time.monotonic() - began, after
 
     def _connected(self) -> psycopg.Connection:
@@ -164,7 +180,7 @@ class _Run:
             conn.execute(
                 "select pg_catalog.set_config('lock_timeout', %s, true), "
                 "pg_catalog.set_config('statement_timeout', '0', true)",
-                (str(round(lock_timeout * 1000)),),
+                (history.milliseconds(lock_timeout),),
             )
             history.lock(conn)
             found = conn.execute(
@@ -186,17 +202,21 @@ class _Run:
         The commit waits for the answers: a runner that is killed before leaves nothing.
         """
         conn, file, content = self._conn, self._file, self._content
-        with conn.pipeline():
+        with conn.pipeline() as pipeline:
             for index, statement in enumerate(content.statements):
                 if not statement.empty and index not in content.skipped:
                     cursor = conn.cursor()
                     self._sent.append((index, cursor))
                     cursor.execute(statement.text)
+                    if len(self._sent) == _AT_ONCE:  # what they return is of no use: let it go
+                        pipeline.sync()
+                        self._sent.clear()
             # Here it may still wait no longer than lock_timeout; at COMMIT it could.
             conn.execute("set constraints all immediate")
-            conn.execute("reset all")
-            history.record(conn, file.version, file.name, content.texts)
+            history.clean(conn)
+            recorded = history.record(conn, file.version, file.name, content.texts)
             journal.remember(conn, file, content, origin="up", facts_before=facts)
+        history.see_recorded(recorded)
         self.committing = True
         conn.execute("commit")
 
@@ -210,6 +230,11 @@ class _Run:
         return failed(self._file, 0, None, error)
 
 
+def passes(error: psycopg.Error) -> bool:
+    """Whether a lock or a conflict ended a statement, and not a RAISE of the file's own."""
+    return isinstance(error, PASSING) and error.diag.source_function != "exec_stmt_raise"
+
+
 def failed(
     file: MigrationFile,
     number: int,
@@ -218,7 +243,7 @@ def failed(
     kind: type[MigrationFailed] = MigrationFailed,
 ) -> MigrationFailed:
     """Return the error of a statement, with its place in the file; None: of the commit."""
-    line = column = 1
+    line = column = None
     if statement is not None:
         offset = int(error.diag.statement_position or statement.code + 1) - 1
         line, column = position(statement.text, offset)

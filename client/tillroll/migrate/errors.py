@@ -74,17 +74,19 @@ class LockContention(MigrateError):
     """Somebody else held a lock until the deadline; nothing of the file was applied.
 
     Args:
-        message: What waited, and what to do.
+        what: Waited for what.
         blockers: Who was seen holding it.
+        advice: What to do.
     """
 
     exit_code = 6
     code = "lock_contention"
 
-    def __init__(self, message: str, blockers: Sequence[Blocker] = ()) -> None:
+    def __init__(self, what: str, blockers: Sequence[Blocker] = (), advice: str = "") -> None:
+        self.what = what
         self.blockers = tuple(blockers)
-        lines = [message, *(f"  held by {blocker}" for blocker in self.blockers)]
-        super().__init__("\n".join(lines))
+        held = [f"  held by {blocker}" for blocker in self.blockers]
+        super().__init__("\n".join([what, *held, *filter(None, [advice])]))
 
     def details(self) -> dict[str, object]:
         return {"blockers": [asdict(blocker) for blocker in self.blockers]}
@@ -96,8 +98,8 @@ class MigrationFailed(MigrateError):
     Args:
         file: The file's name.
         statement: Its number in the file, from 1; None where COMMIT failed.
-        line: In the file, from 1.
-        column: In characters, from 1.
+        line: In the file, from 1; None where COMMIT failed.
+        column: In characters, from 1; None where COMMIT failed.
         sqlstate: The server's code.
         message: The server's words.
     """
@@ -110,8 +112,8 @@ class MigrationFailed(MigrateError):
         self,
         file: str,
         statement: int | None,
-        line: int,
-        column: int,
+        line: int | None,
+        column: int | None,
         sqlstate: str,
         message: str,
     ) -> None:
@@ -121,10 +123,9 @@ class MigrationFailed(MigrateError):
         self.column = column
         self.sqlstate = sqlstate
         self.reason = message
-        what = "at commit" if statement is None else f"statement {statement}"
-        super().__init__(
-            f"{file}:{line}:{column}: {what} failed: {message} (SQLSTATE {sqlstate})\n{self.state}"
-        )
+        where = "COMMIT" if statement is None else f"statement {statement}"
+        place = file if line is None else f"{file}:{line}:{column}"
+        super().__init__(f"{place}: {where} failed: {message} (SQLSTATE {sqlstate})\n{self.state}")
 
     def details(self) -> dict[str, object]:
         return {
@@ -155,20 +156,28 @@ class Unfinished(MigrateError):
         version: Its version.
         file: Its name.
         why: What stopped it, where that has just happened.
+        blockers: Who was seen in the way, where a lock did.
     """
 
     exit_code = 8
     code = "part_way"
 
-    def __init__(self, version: str, file: str, why: str = "an earlier run began it") -> None:
+    def __init__(
+        self,
+        version: str,
+        file: str,
+        why: str = "an earlier run began it",
+        blockers: Sequence[Blocker] = (),
+    ) -> None:
         self.version = version
-        super().__init__(
-            f"{file} is part-way: {why}\n"
-            "Nothing else was applied. Run `tillroll migrate resume`, which goes on where it was."
-        )
+        self.blockers = tuple(blockers)
+        held = [f"  held by {blocker}" for blocker in self.blockers]
+        advice = "Nothing else was applied. `tillroll migrate resume` goes on where it was."
+        super().__init__("\n".join([f"{file} is part-way: {why}", *held, advice]))
 
     def details(self) -> dict[str, object]:
-        return {"version": self.version}
+        blockers = [asdict(blocker) for blocker in self.blockers]
+        return {"version": self.version, "blockers": blockers}
 
 
 class HistoryDivergent(MigrateError):

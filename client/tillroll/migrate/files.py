@@ -63,12 +63,16 @@ class MigrationFile:
     path: Path
 
     def sha256(self) -> str:
-        """Return the hash of the file's bytes, as hexadecimal."""
-        return hashlib.sha256(self.path.read_bytes()).hexdigest()
+        """Return the hash of the file's bytes, as hexadecimal.
+
+        Raises:
+            UsageError: It cannot be read.
+        """
+        return hashlib.sha256(_read_bytes(self.path)).hexdigest()
 
     def consists_of(self, statements: Sequence[str]) -> bool:
         """Whether it holds just these; told without parsing, as the CLI applies more than we do."""
-        text = self.path.read_bytes().decode("utf-8-sig", "replace")
+        text = _read_bytes(self.path).decode("utf-8-sig", "replace")
         return consists_of(text, statements)
 
     def statements(self) -> tuple[Statement, ...]:
@@ -80,13 +84,14 @@ class MigrationFile:
         return parse(read_sql(self.path), self.path.name)
 
     def read(self) -> Content:
-        """Parse the file.
+        """Parse the file, whose bytes are read once: what is applied is what was hashed.
 
         Raises:
             UsageError: It is no SQL, or holds what no file can: the end of a transaction, COPY with
                 the client, an index without a name that is built concurrently.
         """
-        text = read_sql(self.path)
+        raw = _read_bytes(self.path)
+        text = _decode(raw, self.path)
         where = self.path.name
         statements = parse(text, where)
         skipped = _wrapping(statements)
@@ -119,7 +124,7 @@ class MigrationFile:
             # BEGIN and COMMIT mean what they say, also below the directive.
             alone is None
             and (bool(skipped) or text.split("\n", 1)[0].removesuffix("\r") != _UNTRANSACTED),
-            self.sha256(),
+            hashlib.sha256(raw).hexdigest(),
             meaning(statement.text for statement in statements),
         )
 
@@ -148,19 +153,15 @@ def read_sql(path: Path) -> str:
     Raises:
         UsageError: It cannot be read, or is not UTF-8.
     """
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: byte {error.start} is not UTF-8. Save it as UTF-8.") from error
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    return _decode(_read_bytes(path), path)
 
 
 def read_folder(folder: Path) -> Folder:
     """List a folder's migrations.
 
     Raises:
-        UsageError: There is no such folder, or two files have one version.
+        UsageError: There is no such folder, two files have one version, or a name cannot be
+            printed.
     """
     if not folder.is_dir():
         raise UsageError(
@@ -171,6 +172,10 @@ def read_folder(folder: Path) -> Folder:
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() != ".sql" or not path.is_file():
             continue
+        if not path.name.isprintable():  # also: no UTF-8, which stands for a byte then
+            raise UsageError(
+                f"{path.name!r} has characters in its name that cannot be printed: rename it"
+            )
         match = _NAME.fullmatch(path.name)
         if match is None:
             ignored.append(path.name)
@@ -216,6 +221,20 @@ def next_version(newest: str, now: datetime | None = None) -> str:
     if len(version) > 14:
         raise UsageError(f"there is no version after {newest}: give that file an earlier one")
     return version
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _decode(raw: bytes, path: Path) -> str:
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: byte {error.start} is not UTF-8. Save it as UTF-8.") from error
 
 
 def _wrapping(statements: Sequence[Statement]) -> frozenset[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import random
 import time
@@ -25,6 +26,7 @@ __all__ = [
     "Deadline",
     "Mark",
     "access",
+    "clean",
     "closed",
     "columns",
     "connect",
@@ -35,17 +37,28 @@ __all__ = [
     "lock",
     "make",
     "mark",
+    "milliseconds",
     "read",
     "reading",
     "record",
     "remove",
     "rename",
+    "see_recorded",
 ]
 
 TABLE = "supabase_migrations.schema_migrations"
 _POOLER_PORT = "6543"
 _OLDEST = 15
-_DISCONNECTED = {"57P01", "57P02", "57P03", "25P03", "25P04"}
+_CLEAN = (
+    "reset session authorization",
+    "reset role",
+    "close all",
+    "unlisten *",
+    "select pg_catalog.pg_advisory_unlock_all()",
+    "deallocate all",
+    "discard temp",
+    "reset all",
+)
 MADE_BY_ANOTHER = (
     pg.UniqueViolation,
     pg.DuplicateSchema,
@@ -67,7 +80,8 @@ _CREATE = """
 #
 # runner_file   a file that this runner applied or took over; `digest` ties the row to the
 #               history's: once another tool has written that one anew, this one no longer counts.
-# runner_step   the journal of a file without a transaction, until it is done.
+# runner_step   the journal of a file without a transaction, until it is done; `settings` are what
+#               the session had set after a step, for a later one to go on with.
 # runner_lease  who works on such a file: it counts until it expires or its session has ended.
 _CREATE_OURS = """
     create table if not exists supabase_migrations.runner_file (
@@ -90,7 +104,7 @@ _CREATE_OURS = """
         step integer,
         meaning text not null,
         done boolean not null,
-        found oid,
+        settings jsonb,
         pid integer not null,
         session_start timestamptz,
         began_at timestamptz not null default pg_catalog.clock_timestamp(),
@@ -136,14 +150,24 @@ class Deadline:
 
     Args:
         seconds: From now.
+
+    Raises:
+        UsageError: They are no time to wait.
     """
 
     def __init__(self, seconds: float) -> None:
+        if not 0 <= seconds < math.inf:
+            raise UsageError(f"{seconds} is no number of seconds to wait for locks")
         self._end = time.monotonic() + seconds
         self._pause = 0.02
 
     def wait(
-        self, error: object, what: str, blockers: Callable[[], Sequence[Blocker]] = tuple
+        self,
+        error: object,
+        what: str,
+        blockers: Callable[[], Sequence[Blocker]] = tuple,
+        advice: str = "Nothing of it was applied. Run `up` again when the lock is free, or wait "
+        "longer with --wait.",
     ) -> None:
         """Sleep a little more than the time before.
 
@@ -151,17 +175,13 @@ class Deadline:
             error: Why there is something to wait for.
             what: Does not go on.
             blockers: Asked for who stands in the way, once the deadline has passed.
+            advice: What to do then.
 
         Raises:
             LockContention: It has.
         """
         if time.monotonic() >= self._end:
-            raise LockContention(
-                f"{what}: {str(error).strip()}\n"
-                "Nothing of it was applied. Run `up` again when the lock is free, or wait longer "
-                "with --wait.",
-                blockers(),
-            )
+            raise LockContention(f"{what}: {str(error).strip()}", blockers(), advice)
         time.sleep(self._pause * random.uniform(0.5, 1.5))
         self._pause = min(self._pause * 1.6, 1.0)
 
@@ -199,11 +219,16 @@ def connect(dsn: str) -> psycopg.Connection:
     return conn
 
 
+def milliseconds(seconds: float) -> str:
+    """Return a time to wait as the server's settings have it; none would be for ever."""
+    return str(min(max(1, round(seconds * 1000)), 2**31 - 1))
+
+
 def is_lost(error: psycopg.Error) -> bool:
     """Whether an error means that the connection, and not the statement, has failed."""
-    if error.sqlstate is None:
-        return isinstance(error, psycopg.OperationalError)
-    return error.sqlstate.startswith("08") or error.sqlstate in _DISCONNECTED
+    if error.sqlstate is None:  # InternalError: so psycopg tells what a pooler says of it
+        return isinstance(error, psycopg.OperationalError | psycopg.InternalError)
+    return error.diag.severity_nonlocalized in {"FATAL", "PANIC"}
 
 
 def is_loopback(dsn: str) -> bool:
@@ -291,14 +316,36 @@ def lock(conn: psycopg.Connection) -> None:
     )
 
 
-def record(conn: psycopg.Connection, version: str, name: str, statements: Sequence[str]) -> None:
-    """Insert a history row, as the role that the session began with, whatever the file set."""
-    conn.execute("reset role")
-    conn.execute(
+def clean(conn: psycopg.Connection) -> None:
+    """Make the session what it was when it began, also inside a transaction.
+
+    So that the next file finds nothing of this one; nor do others, to whom a pooler gives it.
+    """
+    for statement in _CLEAN:
+        conn.execute(statement)
+
+
+def record(
+    conn: psycopg.Connection, version: str, name: str, statements: Sequence[str]
+) -> psycopg.Cursor:
+    """Insert a history row; return the cursor, for `see_recorded`."""
+    return conn.execute(
         "insert into supabase_migrations.schema_migrations (version, name, statements) "
         "values (%s, %s, %s)",
         (version, name, [*statements]),
     )
+
+
+def see_recorded(cursor: psycopg.Cursor) -> None:
+    """See that a history row was inserted.
+
+    Raises:
+        UsageError: A trigger or a rule swallowed it: the file would be applied again and again.
+    """
+    if cursor.rowcount != 1:
+        raise UsageError(
+            f"{TABLE} does not take the row of a migration: look for triggers and rules on it"
+        )
 
 
 def remove(conn: psycopg.Connection, version: str) -> None:
@@ -343,8 +390,8 @@ def access() -> Iterator[None]:
         ) from error
     except pg.InsufficientPrivilege as error:
         raise closed(error) from error
-    except psycopg.OperationalError as error:
-        if isinstance(error, pg.LockNotAvailable):
+    except psycopg.Error as error:
+        if not is_lost(error):
             raise
         raise ConnectionFailed(f"the connection was lost: {str(error).strip()}") from error
 
@@ -360,8 +407,11 @@ def reading(conn: psycopg.Connection, wait: float) -> Iterator[None]:
     """
     try:
         with access(), conn.transaction():
-            milliseconds = str(max(1, round(wait * 1000)))
-            conn.execute("select pg_catalog.set_config('lock_timeout', %s, true)", (milliseconds,))
+            conn.execute(
+                "select pg_catalog.set_config('lock_timeout', %s, true), "
+                "pg_catalog.set_config('statement_timeout', '0', true)",
+                (milliseconds(wait),),
+            )
             yield
     except pg.LockNotAvailable as error:
         raise LockContention(

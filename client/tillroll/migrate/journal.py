@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from importlib.metadata import version as installed
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from tillroll.migrate import history
 from tillroll.migrate.errors import ConnectionFailed
@@ -21,15 +22,17 @@ from tillroll.migrate.hosted import own_fingerprint
 __all__ = [
     "Known",
     "Lease",
+    "Lost",
     "Step",
     "forget",
     "look_at_catalog",
     "read_known",
     "read_steps",
     "remember",
+    "restore",
     "seal",
+    "settings",
     "unfinished",
-    "write_step",
 ]
 
 _TOOL = f"tillroll {installed('tillroll')}"
@@ -68,14 +71,14 @@ class Step:
         meaning: Of the statement that ran.
         done: Whether it is known to have ended; else it may be running, have failed, or have ended
             without our hearing of it.
-        found: The index of that name that was there before, if any.
+        settings: What the session had set when it ended, for `restore`.
         pid: The server process that runs or ran it.
         alive: Whether that session is still there.
     """
 
     meaning: str
     done: bool
-    found: int | None
+    settings: dict[str, str] | None
     pid: int
     alive: bool
 
@@ -174,33 +177,29 @@ def read_steps(conn: psycopg.Connection, version: str) -> dict[int, Step]:
     """Return the journal of a file, by the statement's number from 1."""
     alive = _ALIVE % {"pid": "s.pid", "start": "s.session_start"}
     rows = conn.execute(
-        f"select s.step, s.meaning, s.done, s.found, s.pid, {alive} "
+        f"select s.step, s.meaning, s.done, s.settings, s.pid, {alive} "
         "from supabase_migrations.runner_step as s where s.version = %s",
         (version,),
     ).fetchall()
     return {row[0]: Step(*row[1:]) for row in rows}
 
 
-def write_step(
-    conn: psycopg.Connection,
-    version: str,
-    step: int,
-    meaning: str,
-    *,
-    done: bool,
-    found: int | None = None,
-) -> None:
-    """Write down that a statement begins in this session, or has ended."""
-    conn.execute(
-        "insert into supabase_migrations.runner_step "
-        "(version, step, meaning, done, found, pid, session_start) "
-        "select %s, %s, %s, %s, %s, a.pid, a.backend_start from pg_catalog.pg_stat_activity as a "
-        "where a.pid = pg_catalog.pg_backend_pid() "
-        "on conflict (version, step) do update set meaning = excluded.meaning, "
-        "done = excluded.done, found = coalesce(excluded.found, runner_step.found), "
-        "pid = excluded.pid, session_start = excluded.session_start",
-        (version, step, meaning, done, found),
-    )
+def settings(conn: psycopg.Connection) -> dict[str, str]:
+    """Return what a session has set for itself, its role with it, but for our own lock_timeout."""
+    row = conn.execute(
+        "select pg_catalog.jsonb_object_agg(s.name, s.setting) from ("
+        "select name, setting from pg_catalog.pg_settings "
+        "where source = 'session' and name <> 'lock_timeout' "
+        "union all select 'role', pg_catalog.current_setting('role')) as s"
+    ).fetchone()
+    assert row is not None
+    return dict(row[0])
+
+
+def restore(conn: psycopg.Connection, settings: dict[str, str]) -> None:
+    """Set in a new session what an earlier one had set; the role last, as it may bar the others."""
+    for name, value in sorted(settings.items(), key=lambda each: each[0] == "role"):
+        conn.execute("select pg_catalog.set_config(%s, %s, false)", (name, value))
 
 
 def forget(conn: psycopg.Connection, version: str) -> None:
@@ -208,11 +207,18 @@ def forget(conn: psycopg.Connection, version: str) -> None:
     conn.execute("delete from supabase_migrations.runner_step where version = %s", (version,))
 
 
+class Lost(Exception):
+    """Another runner holds the lease: whatever this transaction did must not be."""
+
+
 class Lease:
     """The right to work on a file without a transaction; at most one runner has it.
 
     It is a row, not a lock: a lock would be a transaction that CREATE INDEX CONCURRENTLY waits for,
-    or stay behind in a pooler's session.
+    or stay behind in a pooler's session. A runner that was stopped for long may believe that it
+    still has it. So what it writes is bound to the row, in the same transaction: once another one
+    has taken it, nothing more is written, and a statement that shares its transaction with a line
+    of the journal is rolled back with it.
     """
 
     def __init__(self, dsn: str) -> None:
@@ -220,7 +226,6 @@ class Lease:
         self._holder = uuid.uuid4()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._renew, daemon=True)
-        self.lost = False
 
     @contextlib.contextmanager
     def held(self, conn: psycopg.Connection, version: str, deadline: Deadline) -> Iterator[Lease]:
@@ -244,6 +249,52 @@ class Lease:
             self._thread.join()
             with contextlib.suppress(psycopg.Error, ConnectionFailed):
                 self._give_back(conn)
+
+    def keep(self, conn: psycopg.Connection) -> None:
+        """See that it is still held, and keep it from others until this transaction ends.
+
+        Raises:
+            Lost: It is not.
+        """
+        held = conn.execute(
+            "select from supabase_migrations.runner_lease where holder = %s for share",
+            (self._holder,),
+        )
+        if held.fetchone() is None:
+            raise Lost
+
+    def write_step(
+        self,
+        conn: psycopg.Connection,
+        version: str,
+        step: int,
+        meaning: str,
+        *,
+        done: bool,
+    ) -> None:
+        """Write down, as far as it is held, that a statement begins in this session or has ended.
+
+        Args:
+            conn: In the statement's transaction, or in none.
+
+        Raises:
+            Lost: Another runner has it.
+        """
+        with conn.transaction():
+            now = settings(conn) if done else None
+            conn.execute("set local role to default")  # the file may have set one without rights
+            self.keep(conn)
+            conn.execute(
+                "insert into supabase_migrations.runner_step "
+                "(version, step, meaning, done, settings, pid, session_start) "
+                "select %s, %s, %s, %s, %s, a.pid, a.backend_start "
+                "from pg_catalog.pg_stat_activity as a "
+                "where a.pid = pg_catalog.pg_backend_pid() "
+                "on conflict (version, step) do update set meaning = excluded.meaning, "
+                "done = excluded.done, settings = excluded.settings, "
+                "pid = excluded.pid, session_start = excluded.session_start",
+                (version, step, meaning, done, Jsonb(now)),
+            )
 
     def _take(self, conn: psycopg.Connection, version: str) -> bool:
         alive = _ALIVE % {"pid": "l.pid", "start": "l.session_start"}
@@ -272,15 +323,14 @@ class Lease:
         while not self._over.wait(_PATIENCE / 5):
             try:
                 with history.connect(self._dsn) as conn:
-                    renewed = conn.execute(
+                    conn.execute(
                         "update supabase_migrations.runner_lease set expires_at = "
                         f"pg_catalog.clock_timestamp() + interval '{_PATIENCE} s' "
                         "where holder = %s",
                         (self._holder,),
                     )
-                    self.lost = renewed.rowcount == 0
             except (psycopg.Error, ConnectionFailed):
-                continue  # the next one may be heard; if none is, the session has ended too
+                continue  # the next one may be heard
 
     def _give_back(self, conn: psycopg.Connection) -> None:
         conn.execute(

@@ -7,7 +7,7 @@ from psycopg import sql
 
 from tillroll.migrate.parser import Concurrent, Statement, concurrent
 
-__all__ = ["find_index", "mend"]
+__all__ = ["index_state", "mend"]
 
 # What REINDEX CONCURRENTLY leaves, of a table or of an index of it.
 _BROKEN = """
@@ -22,31 +22,34 @@ _BROKEN = """
 """
 
 
-def find_index(conn: psycopg.Connection, statement: Statement) -> int | None:
-    """Return the index that is already there under the name that a statement will create."""
+def index_state(conn: psycopg.Connection, statement: Statement) -> bool | None:
+    """Return whether the index that a statement creates is valid; None where there is none."""
     about = concurrent(statement)
-    return _oid(conn, about.name) if about and about.action == "create" else None
+    if about is None or about.action != "create":
+        return None
+    row = conn.execute(
+        "select i.indisvalid from pg_catalog.pg_index as i where i.indexrelid = %s",
+        (_oid(conn, about.name),),
+    ).fetchone()
+    return row[0] if row else None
 
 
-def mend(conn: psycopg.Connection, statement: Statement, found: int | None) -> bool:
+def mend(conn: psycopg.Connection, statement: Statement) -> bool:
     """Clear up after a statement that was begun; return whether it has come to its end.
 
     Args:
         conn: In autocommit mode.
         statement: What was begun.
-        found: What stood there under the name of a new index before it began.
     """
     about = concurrent(statement)
     if about is None:
         return False
-    oid = _oid(conn, about.name)
     if about.action == "create":
-        if oid is None or oid == found:
-            return False
-        if _is_valid(conn, oid):
-            return True
-        _drop(conn, about.name)
-        return False
+        valid = index_state(conn, statement)
+        if valid is False:
+            _drop(conn, about.name)
+        return valid is True
+    oid = _oid(conn, about.name)
     if about.action == "drop":
         return oid is None
     if about.action == "reindex":
@@ -75,15 +78,6 @@ def _is_detached(conn: psycopg.Connection, about: Concurrent) -> bool:
 
 def _drop(conn: psycopg.Connection, name: tuple[str, ...]) -> None:
     conn.execute(sql.SQL("drop index concurrently {}").format(sql.Identifier(*name)))
-
-
-def _is_valid(conn: psycopg.Connection, oid: int) -> bool:
-    row = conn.execute(
-        "select i.indisvalid and i.indisready from pg_catalog.pg_index as i "
-        "where i.indexrelid = %s",
-        (oid,),
-    ).fetchone()
-    return row is not None and bool(row[0])
 
 
 def _oid(conn: psycopg.Connection, name: tuple[str, ...]) -> int | None:

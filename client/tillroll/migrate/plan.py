@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tillroll.migrate import history
 from tillroll.migrate.errors import UsageError
-from tillroll.migrate.files import MigrationFile, read_folder
+from tillroll.migrate.files import Content, MigrationFile, read_folder
 from tillroll.migrate.rehearsal import Rehearsal, rehearse, sizes_of
 from tillroll.migrate.status import Binding, bind, forward, read_status
 
@@ -93,6 +93,7 @@ def make_plan(
     with history.connect(dsn) as conn, history.reading(conn, wait):
         status = read_status(conn, found)
     todo = forward(found, status)
+    contents = {file.version: file.read() for file in todo}
     rehearsal = None
     if todo and rehearsed:
         applied = frozenset(file.version for file in found.files if file not in todo)
@@ -104,11 +105,11 @@ def make_plan(
             sizes=sizes_of(dsn),
             progress=progress,
         )
-    return Plan(bind(status, todo), tuple(map(_planned, todo)), rehearsal)
+    planned = tuple(_planned(file, contents[file.version]) for file in todo)
+    return Plan(bind(status, contents), planned, rehearsal)
 
 
-def _planned(file: MigrationFile) -> PlannedFile:
-    content = file.read()
+def _planned(file: MigrationFile, content: Content) -> PlannedFile:
     return PlannedFile(
         file.version,
         file.name,

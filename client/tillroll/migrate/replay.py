@@ -7,12 +7,12 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 import psycopg
-from psycopg import errors as pg
 
 from tillroll.migrate import history
 from tillroll.migrate.errors import GateFailed
 from tillroll.migrate.files import Content, MigrationFile
 from tillroll.migrate.parser import Statement
+from tillroll.migrate.stepwise import NEEDS_NONE
 
 __all__ = ["Observer", "replay"]
 
@@ -44,7 +44,7 @@ def replay(dsn: str, files: Sequence[MigrationFile], observer: Observer | None =
                         _run(conn, file, content, observer)
                 else:
                     _run(conn, file, content, observer)
-                conn.execute("reset all; reset role")
+                history.clean(conn)
             except psycopg.Error as error:
                 raise GateFailed(
                     f"{file.path.name} does not apply to a database of its own: "
@@ -65,7 +65,7 @@ def _run(
             try:
                 with conn.transaction() if own else nullcontext(), seen():
                     conn.execute(statement.text)
-            except pg.InvalidTransactionTermination:  # DO or CALL that commits as it goes
+            except NEEDS_NONE:
                 if not own:
                     raise
                 with seen():

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import psycopg
 
@@ -20,6 +21,19 @@ from tillroll.migrate.stepwise import Stepwise
 from tillroll.migrate.watch import OnProgress, Watch
 
 __all__ = ["AppliedFile", "Runner", "UpResult"]
+
+_ANOTHER_PLAN = (
+    "history or files are not what they were when this was planned; nothing that was not planned "
+    "was applied. Plan again."
+)
+
+
+class _Seen(NamedTuple):
+    """The history's mark, the catalog's fingerprint where it could be taken, what is pending."""
+
+    mark: Mark
+    facts: str | None
+    todo: tuple[tuple[MigrationFile, Content], ...]
 
 
 @dataclass(frozen=True)
@@ -120,21 +134,18 @@ class Runner:
             with history.reading(conn, self._limits.wait):
                 status = read_status(conn, folder)
             todo = forward(folder, status, out_of_order)
-            if plan is not None and bind(status, todo) != plan:
-                raise HistoryDivergent(
-                    "history or files are not what they were when this was planned; nothing was "
-                    "applied. Plan again."
-                )
             contents = {file.version: file.read() for file in todo}
+            if plan is not None and bind(status, contents) != plan:
+                raise HistoryDivergent(_ANOTHER_PLAN)
             if not todo:
                 return UpResult((), folder.ignored)
             with history.access():
                 superuser = _is_superuser(conn)
                 history.ensure(conn, Deadline(self._limits.wait))
-        look = partial(self._look, folder, out_of_order)
+        look = partial(self._look, folder, out_of_order, contents, plan is not None)
         applied: list[AppliedFile] = []
         with self._sealed(applied), Watch(self._dsn, self._on_progress) as watch:
-            for done in self._apply_all(look, contents, watch):
+            for done in self._apply_all(look, watch):
                 applied.append(done)
                 if on_file is not None:
                     on_file(done)
@@ -168,23 +179,17 @@ class Runner:
         with self._sealed(applied), Watch(self._dsn, self._on_progress) as watch:
             watch.begin(file.path.name)
             with contextlib.suppress(Moved):
-                seconds = Stepwise(self._dsn, self._limits, watch).apply(file, content, resume=True)
+                seconds = Stepwise(self._dsn, self._limits, watch).apply(file, content, None)
                 applied.append(_applied(file, content, seconds))
                 if on_file is not None:
                     on_file(applied[-1])
         return UpResult(tuple(applied), folder.ignored)
 
-    def _apply_all(
-        self,
-        look: Callable[[], tuple[Mark, str, tuple[MigrationFile, ...]]],
-        contents: dict[str, Content],
-        watch: Watch,
-    ) -> Iterator[AppliedFile]:
-        facts: str | None
+    def _apply_all(self, look: Callable[[], _Seen], watch: Watch) -> Iterator[AppliedFile]:
         mark, facts, todo = look()
         with contextlib.closing(Session(self._dsn, self._limits, watch)) as session:
             while todo:
-                file, content = todo[0], contents[todo[0].version]
+                file, content = todo[0]
                 watch.begin(file.path.name)
                 try:
                     if content.transactional:
@@ -193,23 +198,40 @@ class Runner:
                         yield _applied(file, content, seconds)
                         continue
                     stepwise = Stepwise(self._dsn, self._limits, watch)
-                    yield _applied(file, content, stepwise.apply(file, content, facts=facts))
+                    seconds = stepwise.apply(file, content, mark, facts=facts)
+                    yield _applied(file, content, seconds)
                 except Moved:
                     pass
                 mark, facts, todo = look()
 
     def _look(
-        self, folder: Folder, out_of_order: Collection[str]
-    ) -> tuple[Mark, str, tuple[MigrationFile, ...]]:
+        self,
+        folder: Folder,
+        out_of_order: Collection[str],
+        contents: dict[str, Content],
+        planned: bool,
+    ) -> _Seen:
         """Return the history's mark, the catalog's fingerprint and, read after it, what is pending.
 
         In this order: what is applied by others after the mark is seen when the lock is taken.
+
+        Args:
+            contents: Read before; what others have taken out of the history since is added.
+            planned: Whether nothing may be added.
         """
+        facts = None
         with history.connect(self._dsn) as conn:
             with history.reading(conn, self._limits.wait):
                 mark = history.mark(conn)
                 todo = forward(folder, read_status(conn, folder), out_of_order)
-            return mark, journal.look_at_catalog(conn), todo
+            with contextlib.suppress(psycopg.Error):  # it is only of use, no duty
+                facts = journal.look_at_catalog(conn)
+        for file in todo:
+            if file.version not in contents:
+                if planned:
+                    raise HistoryDivergent(_ANOTHER_PLAN)
+                contents[file.version] = file.read()
+        return _Seen(mark, facts, tuple((file, contents[file.version]) for file in todo))
 
     @contextlib.contextmanager
     def _sealed(self, applied: list[AppliedFile]) -> Iterator[None]:
@@ -218,7 +240,7 @@ class Runner:
             yield
         finally:
             if applied:
-                with contextlib.suppress(MigrateError, psycopg.Error):  # it is only of use, no duty
+                with contextlib.suppress(MigrateError, psycopg.Error):
                     with history.connect(self._dsn) as conn:
                         journal.seal(conn, applied[-1].version)
 

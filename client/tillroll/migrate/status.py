@@ -11,7 +11,7 @@ import psycopg
 
 from tillroll.migrate import journal
 from tillroll.migrate.errors import HistoryDivergent, Unfinished, UsageError
-from tillroll.migrate.files import Folder, MigrationFile
+from tillroll.migrate.files import Content, Folder, MigrationFile
 from tillroll.migrate.journal import Known
 from tillroll.migrate.parser import meaning
 
@@ -189,13 +189,17 @@ def _names(files: Collection[FileStatus]) -> str:
     return ", ".join(f"{file.version}_{file.name}" for file in files)
 
 
-def bind(status: Status, todo: Collection[MigrationFile]) -> Binding:
-    """Return what a plan that is made now is bound to."""
+def bind(status: Status, contents: Mapping[str, Content]) -> Binding:
+    """Return what a plan that is made now is bound to.
+
+    Args:
+        contents: What is to apply, by version, in order.
+    """
     applied = sorted(
         [file.version for file in status.in_state("applied", "cosmetic", "edited")]
         + list(status.remote_only)
     )
     return Binding(
         hashlib.sha256("\n".join(applied).encode()).hexdigest(),
-        tuple((file.version, file.sha256()) for file in todo),
+        tuple((version, content.sha256) for version, content in contents.items()),
     )

@@ -1,29 +1,44 @@
 """One file without a transaction: statement by statement, with a journal to go on from.
 
-A statement that can run in a transaction shares one with its line in the journal, so it happens
-once. The others (CREATE INDEX CONCURRENTLY …) are written down before they begin and after they
-have ended; in between, `resume` looks at what is there. DO and CALL that commit as they go are run
-again from their beginning.
+A statement that can run in a transaction shares one with its line in the journal and with a look
+at the lease, so it happens once. The others (CREATE INDEX CONCURRENTLY …) are written down before
+they begin and after they have ended; in between, `resume` waits until the session that ran them is
+gone, and looks at what is there. DO and CALL that commit as they go are run again from their
+beginning.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import psycopg
 from psycopg import errors as pg
 
 from tillroll.migrate import history, journal
-from tillroll.migrate.apply import PASSING, Limits, Moved, failed
-from tillroll.migrate.errors import ConnectionFailed, HistoryDivergent, PartWay, Unfinished
+from tillroll.migrate.apply import PASSING, Limits, Moved, failed, passes
+from tillroll.migrate.blockers import who_holds
+from tillroll.migrate.errors import (
+    Blocker,
+    ConnectionFailed,
+    HistoryDivergent,
+    LockContention,
+    MigrationFailed,
+    PartWay,
+    Unfinished,
+    UsageError,
+)
 from tillroll.migrate.files import Content, MigrationFile
-from tillroll.migrate.history import Deadline
-from tillroll.migrate.journal import Lease, Step
-from tillroll.migrate.leftovers import find_index, mend
+from tillroll.migrate.history import Deadline, Mark
+from tillroll.migrate.journal import Lease, Lost, Step
+from tillroll.migrate.leftovers import index_state, mend
 from tillroll.migrate.parser import Statement, meaning
 from tillroll.migrate.watch import Watch
 
-__all__ = ["Stepwise"]
+__all__ = ["NEEDS_NONE", "Stepwise"]
+
+# What a statement says that commits as it goes (DO, CALL) or that no transaction can hold.
+NEEDS_NONE = (pg.InvalidTransactionTermination, pg.ActiveSqlTransaction)
 
 
 class Stepwise:
@@ -44,22 +59,27 @@ class Stepwise:
         self,
         file: MigrationFile,
         content: Content,
+        before: Mark | None,
         *,
-        resume: bool = False,
         facts: str | None = None,
     ) -> float:
         """Apply a file; return the seconds that it took.
 
         Args:
-            resume: Go on with what an earlier run began; else a begun file is refused.
+            before: The history's mark when the file was chosen; None: go on with what an earlier
+                run began, which is refused else.
             facts: Fingerprint of the catalog before it, where it was taken.
 
         Raises:
-            Moved: Another runner has applied it meanwhile.
-            PartWay: A statement failed; those before it stay.
-            Unfinished: The file was begun before, or the connection was lost in the middle.
-            HistoryDivergent: What has run already was edited since.
-            LockContention: Another runner is at work, or what it began still runs, to the deadline.
+            Moved: The history holds something else now; nothing was applied.
+            MigrationFailed: The first statement failed; nothing was applied.
+            PartWay: Another statement failed; those before it stay.
+            Unfinished: The file was begun before; or the connection or the lease was lost in the
+                middle, or a lock met.
+            HistoryDivergent: What has run already was edited since, or another tool has applied the
+                file meanwhile.
+            LockContention: Another runner is at work, or what it began still runs, to the deadline;
+                or the first statement met a lock.
             ConnectionFailed: There is no session to be had: a transaction pooler.
         """
         began = time.monotonic()
@@ -69,24 +89,27 @@ class Stepwise:
             conn.execute("set statement_timeout = 0; set lock_timeout = 0")
             deadline = Deadline(self._limits.wait)
             with history.access(), Lease(self._dsn).held(conn, file.version, deadline) as lease:
-                if file.version in history.read(conn):
-                    raise Moved
+                _refuse_moved(conn, file, before)
                 steps = journal.read_steps(conn, file.version)
-                if steps and not resume:
+                if steps and before is not None:
                     raise Unfinished(file.version, file.path.name)
                 _compare(file, content, steps)
                 self._await_end(conn, file, deadline)
-                work = _Work(conn, file, content, lease, self._limits, steps)
+                work = _Work(conn, file, content, lease, self._limits, steps, self._watch)
                 try:
                     with self._watch.on(_pid(conn)):
                         work.run()
                         work.finish(time.monotonic() - began, facts)
+                except Lost:
+                    raise work.unfinished("another runner has taken it over") from None
+                except LockContention as error:
+                    if not work.begun:
+                        raise
+                    raise work.unfinished(error.what, error.blockers) from error
                 except psycopg.Error as error:
                     if not history.is_lost(error):
                         raise
-                    raise Unfinished(
-                        file.version, file.path.name, f"the connection was lost: {error}"
-                    ) from error
+                    raise work.unfinished(f"the connection was lost: {error}") from error
         return time.monotonic() - began
 
     def _await_end(self, conn: psycopg.Connection, file: MigrationFile, deadline: Deadline) -> None:
@@ -99,6 +122,8 @@ class Stepwise:
             deadline.wait(
                 f"pid {busy[0]} (to end it: select pg_terminate_backend({busy[0]}))",
                 f"{file.path.name}: a statement of an earlier run still runs",
+                advice="Run `tillroll migrate resume` when it has ended, or wait longer with "
+                "--wait.",
             )
 
 
@@ -113,6 +138,7 @@ class _Work:
         lease: Lease,
         limits: Limits,
         steps: dict[int, Step],
+        watch: Watch,
     ) -> None:
         self._conn = conn
         self._file = file
@@ -120,91 +146,129 @@ class _Work:
         self._lease = lease
         self._limits = limits
         self._steps = steps
+        self._watch = watch
+        self.begun = bool(steps)
+
+    def unfinished(self, why: str, blockers: Sequence[Blocker] = ()) -> Unfinished:
+        """Return that the file is part-way, and why."""
+        return Unfinished(self._file.version, self._file.path.name, why, blockers)
 
     def run(self) -> None:
-        """Run what is not done yet."""
+        """Run what is not done yet, in a session that is as the last statement left its own."""
+        done = [number for number, step in self._steps.items() if step.done]
         for number, statement in enumerate(self._content.statements, 1):
             if statement.empty:
                 continue
-            step = self._steps.get(number)
-            if self._lease.lost:
-                raise Unfinished(
-                    self._file.version, self._file.path.name, "another runner took it over"
-                )
             try:
-                if step is not None and step.done:
-                    if statement.sets_session:  # a new session has not heard of it
-                        self._conn.execute(statement.text)
-                elif statement.alone is None:
-                    self._together(number, statement)
-                elif step is None or not mend(self._conn, statement, step.found):
-                    self._by_itself(number, statement, step)
-                else:
-                    self._write(number, statement, done=True)
+                if number not in done:
+                    self._run(number, statement)
+                elif statement.sets_session:  # what of its own `settings` do not see
+                    self._conn.execute(statement.text)
+                if done and number == max(done):
+                    journal.restore(self._conn, self._steps[number].settings or {})
             except psycopg.Error as error:
                 if history.is_lost(error):
                     raise
-                raise failed(self._file, number, statement, error, PartWay) from error
+                kind = PartWay if self.begun else MigrationFailed
+                raise failed(self._file, number, statement, error, kind) from error
 
     def finish(self, seconds: float, facts: str | None) -> None:
         """Write the history, and drop the journal."""
         deadline = Deadline(self._limits.wait)
+        conn, file = self._conn, self._file
         while True:
             try:
-                with self._conn.transaction():
-                    history.lock(self._conn)
-                    history.record(
-                        self._conn, self._file.version, self._file.name, self._content.texts
-                    )
-                    journal.remember(
-                        self._conn,
-                        self._file,
-                        self._content,
-                        origin="up",
-                        seconds=seconds,
-                        facts_before=facts,
-                    )
-                    journal.forget(self._conn, self._file.version)
-                return
+                with conn.transaction():
+                    conn.execute("set local role to default")
+                    self._lease.keep(conn)
+                    history.lock(conn)
+                    taken = file.version in history.read(conn)
+                    if not taken:
+                        recorded = history.record(
+                            conn, file.version, file.name, self._content.texts
+                        )
+                        history.see_recorded(recorded)
+                        journal.remember(
+                            conn,
+                            file,
+                            self._content,
+                            origin="up",
+                            seconds=seconds,
+                            facts_before=facts,
+                        )
+                    journal.forget(conn, file.version)
+            except UsageError as error:
+                raise self.unfinished(str(error)) from error
             except PASSING as error:
-                deadline.wait(error, f"{self._file.path.name}: the history is locked")
+                deadline.wait(
+                    error,
+                    f"{file.path.name}: the history is locked",
+                    lambda: who_holds(conn, history.TABLE),
+                )
+                continue
+            if taken:
+                raise HistoryDivergent(
+                    f"{file.path.name}: another tool, which knows no lease, has applied it at the "
+                    "same time: its statements ran twice. See what they made."
+                )
+            return
 
-    def _together(self, number: int, statement: Statement) -> None:
-        """Run a statement and write it down, in one transaction."""
+    def _run(self, number: int, statement: Statement) -> None:
+        if statement.alone is not None:
+            self._by_itself(number, statement)
+            return
         deadline = Deadline(self._limits.wait)
-        milliseconds = str(round(self._limits.lock_timeout * 1000))
         while True:
             try:
                 with self._conn.transaction():
                     self._conn.execute(
-                        "select pg_catalog.set_config('lock_timeout', %s, true)", (milliseconds,)
+                        "select pg_catalog.set_config('lock_timeout', %s, true)",
+                        (history.milliseconds(self._limits.lock_timeout),),
                     )
                     self._conn.execute(statement.text)
                     self._write(number, statement, done=True)
                 return
-            except pg.InvalidTransactionTermination:  # DO or CALL that commits as it goes
-                self._by_itself(number, statement, self._steps.get(number))
+            except NEEDS_NONE:
+                self._by_itself(number, statement)
                 return
-            except PASSING as error:
-                deadline.wait(error, f"{self._file.path.name}: statement {number} met a lock")
+            except psycopg.Error as error:
+                if not passes(error):
+                    raise
+                what = f"{self._file.path.name}: statement {number} met a lock"
+                deadline.wait(error, what, lambda: self._watch.blockers)
 
-    def _by_itself(self, number: int, statement: Statement, step: Step | None) -> None:
-        found = find_index(self._conn, statement) if step is None else step.found
-        self._write(number, statement, done=False, found=found)
-        self._conn.execute(statement.text)
+    def _by_itself(self, number: int, statement: Statement) -> None:
+        """Run a statement in no transaction, or find that it has come to its end before."""
+        begun = number in self._steps
+        there = None if begun else index_state(self._conn, statement)
+        if there is None:  # one that is there is not of this statement's making
+            self._write(number, statement, done=False)
+        if not (begun and mend(self._conn, statement)):
+            self._conn.execute(statement.text)
+        if there is False:
+            raise self._invalid(number, statement)
         self._write(number, statement, done=True)
 
-    def _write(
-        self, number: int, statement: Statement, *, done: bool, found: int | None = None
-    ) -> None:
-        journal.write_step(
-            self._conn,
-            self._file.version,
+    def _invalid(self, number: int, statement: Statement) -> MigrationFailed:
+        return (PartWay if self.begun else MigrationFailed)(
+            self._file.path.name,
             number,
-            meaning([statement.text]),
-            done=done,
-            found=found,
+            statement.line,
+            statement.column,
+            "none",
+            "an index of that name is there and not valid: drop it",
         )
+
+    def _write(self, number: int, statement: Statement, *, done: bool) -> None:
+        self._lease.write_step(
+            self._conn, self._file.version, number, meaning([statement.text]), done=done
+        )
+        self.begun = True
+
+
+def _refuse_moved(conn: psycopg.Connection, file: MigrationFile, before: Mark | None) -> None:
+    if file.version in history.read(conn) or before not in {None, history.mark(conn)}:
+        raise Moved
 
 
 def _compare(file: MigrationFile, content: Content, steps: dict[int, Step]) -> None:

@@ -38,7 +38,7 @@ def _noted(notes: str) -> str:
             case when d.classoid in ('pg_namespace'::regclass, 'pg_trigger'::regclass,
                 'pg_policy'::regclass, 'pg_rewrite'::regclass) then quote_ident(a.object_names[1])
             end) as name) as s
-        where (d.objoid >= 16384 or d.objoid = 'public'::regnamespace)
+        where (d.objoid >= 16384 or d.objoid = to_regnamespace('public'))
             and (s.name is null or s.name in (select space.name from space))
             and o.identity is not null
             and not exists (select from member

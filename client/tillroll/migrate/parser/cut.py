@@ -68,11 +68,6 @@ class Statement:
         return kinds.sets_session(self.kind, self.node)
 
     @property
-    def marks_session(self) -> bool:
-        """Whether it may leave something in its session: a setting, a temporary table …"""
-        return kinds.marks_session(self.kind, self.node)
-
-    @property
     def moves_data(self) -> str | None:
         """What in it may depend on rows or change them, else None."""
         return kinds.moves_data(self.kind, self.node)

@@ -6,7 +6,7 @@ from typing import Any
 
 from postgast import pg_query_pb2 as pb
 
-__all__ = ["alone", "marks_session", "moves_data", "sets_session", "transaction_mark"]
+__all__ = ["alone", "moves_data", "sets_session", "transaction_mark"]
 
 _ALONE = {
     "vacuum_stmt": "VACUUM",
@@ -27,17 +27,6 @@ _SAVEPOINTS = {
     pb.TRANS_STMT_SAVEPOINT,
     pb.TRANS_STMT_RELEASE,
     pb.TRANS_STMT_ROLLBACK_TO,
-}
-_MARKING = {
-    "variable_set_stmt",
-    "select_stmt",
-    "do_stmt",
-    "call_stmt",
-    "prepare_stmt",
-    "execute_stmt",
-    "declare_cursor_stmt",
-    "listen_stmt",
-    "load_stmt",
 }
 # A function that is called may write, whatever its statement looks like.
 _DATA = {
@@ -64,14 +53,6 @@ def transaction_mark(kind: str, node: Any) -> str | None:
     if kind != "transaction_stmt" or node.kind in _SAVEPOINTS:
         return None
     return "other" if node.options or node.chain else _MARKS.get(node.kind, "other")
-
-
-def marks_session(kind: str, node: Any) -> bool:
-    """Whether it may leave something in its session: a setting, a temporary table, a cursor …"""
-    return kind in _MARKING or (
-        kind in {"create_stmt", "create_seq_stmt", "view_stmt", "create_table_as_stmt"}
-        and 'relpersistence: "t"' in str(node)
-    )
 
 
 def sets_session(kind: str, node: Any) -> bool:
