@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from tests.conftest import Database
 from tests.migration.conftest import Write
@@ -38,6 +39,10 @@ LEFT = {
         "insert into public.made values (1)",
         "to_regclass('pg_temp.t') is not null",
     ),
+    "one of a deferred trigger": (
+        "insert into public.late values (1)",
+        "to_regclass('pg_temp.t') is not null",
+    ),
     "advisory lock": (
         "select pg_advisory_lock(7)",
         "exists (select from pg_locks where locktype = 'advisory' and pid = pg_backend_pid())",
@@ -57,6 +62,9 @@ create table public.made (n int);
 create function public.make() returns trigger language plpgsql as $$
 begin create temporary table t (); return null; end $$;
 create trigger make after insert on public.made execute function public.make();
+create table public.late (n int);
+create constraint trigger make after insert on public.late deferrable initially deferred
+    for each row execute function public.make();
 create table public.seen (it boolean);
 """
 
@@ -69,12 +77,24 @@ def test_nothing_of_a_file_is_left_for_the_next(bare: Database, write: Write, wh
     assert column(bare, "select it from public.seen") == [False]
 
 
+@pytest.mark.parametrize("takes", ["session authorization", "role"])
+def test_the_role_of_the_connection_is_taken_again(
+    empty: Database, write: Write, takes: str
+) -> None:
+    folder = write(
+        f"create table public.seen (it text); set {takes} anon;",
+        "insert into public.seen values (session_user || ' as ' || current_user);",
+    )
+    Runner(make_conninfo(empty.dsn("supabase_admin"), options="-c role=postgres"), folder).up()
+    assert column(empty, "select it from public.seen") == ["supabase_admin as postgres"]
+
+
 def test_nothing_of_a_file_is_left_in_a_pooler(
     bare: Database, write: Write, pooler: Pgbouncer
 ) -> None:
     dsn = pooler.dsn(TRANSACTION, "postgres")
     statements = ";".join(
-        leaves for what, (leaves, _) in LEFT.items() if what not in {"one of a trigger"}
+        leaves for what, (leaves, _) in LEFT.items() if not what.startswith("one of a")
     )
     Runner(dsn, write(f"{TRIGGER}; {statements};")).up()
     for _ in range(5):

@@ -79,6 +79,17 @@ def test_a_failure_without_a_position_names_where_the_code_begins(
     assert (caught.value.statement, caught.value.line, caught.value.column) == (2, 2, 11)
 
 
+@pytest.mark.parametrize("number", [1, 99, 100, 101, 199, 250])
+def test_a_failure_among_many_statements_is_the_one_that_is_named(
+    bare: Database, write: Write, number: int
+) -> None:
+    statements = ["select 1;\n"] * 250
+    statements[number - 1] = "select 1 / 0;\n"
+    with pytest.raises(MigrationFailed) as caught:
+        Runner(bare.dsn(), write("".join(statements))).up()
+    assert (caught.value.statement, caught.value.line) == (number, number)
+
+
 def test_a_failure_at_commit_is_rolled_back(empty: Database, write: Write) -> None:
     folder = write(
         "create table public.t (id int unique deferrable initially deferred);"
