@@ -225,14 +225,29 @@ def test_a_server_that_is_too_old_is_refused(bare: Database, write: Write) -> No
 
 
 def test_a_server_that_is_read_only_is_told_as_that(empty: Database, write: Write) -> None:
-    with empty.connect() as conn:
-        conn.execute(f'alter database "{empty.name}" set default_transaction_read_only = on')
-    with pytest.raises(ConnectionFailed):
-        Runner(empty.dsn(), write("select 1;")).up()
-    with empty.connect() as conn:
-        conn.execute("set default_transaction_read_only = off")
-        conn.execute(f'alter database "{empty.name}" reset default_transaction_read_only')
-    Runner(empty.dsn(), write()).up()
+    folder = write("select 1;")
+    for _ in range(2):  # before and after the history was made
+        with empty.connect() as conn:
+            conn.execute(f'alter database "{empty.name}" set default_transaction_read_only = on')
+        with pytest.raises(ConnectionFailed, match="read-only"):
+            Runner(empty.dsn(), folder).up()
+        with empty.connect() as conn:
+            conn.execute("set default_transaction_read_only = off")
+            conn.execute(f'alter database "{empty.name}" reset default_transaction_read_only')
+        Runner(empty.dsn(), folder).up()
+        write("select 2;")
+
+
+def test_a_file_reads_what_is_committed_whatever_the_default(bare: Database, write: Write) -> None:
+    """A snapshot that is older than the lock on the history would not see who was first."""
+    with bare.connect() as conn:
+        conn.execute(
+            f"alter database \"{bare.name}\" set default_transaction_isolation = 'serializable'"
+        )
+    folder = write("create table public.t as select current_setting('transaction_isolation') as i;")
+    Runner(bare.dsn(), folder).up()
+    with bare.connect() as conn:
+        assert conn.execute("select i from public.t").fetchall() == [("read committed",)]
 
 
 @pytest.fixture
@@ -271,6 +286,16 @@ def test_through_a_transaction_pooler_files_are_applied_and_nothing_stays_in_it(
             assert left in ((None, "postgres", STANDARD), ("", "postgres", STANDARD))
             locks = conn.execute("select 1 from pg_locks where locktype = 'advisory'").fetchall()
             assert locks == []
+
+
+@pytest.mark.parametrize("mode", [TRANSACTION, SESSION])
+def test_a_session_that_is_ended_behind_a_pooler_is_a_lost_connection(
+    bare: Database, write: Write, pooler: Pgbouncer, mode: str
+) -> None:
+    folder = write("create table public.b (id int); select pg_terminate_backend(pg_backend_pid());")
+    with pytest.raises(ConnectionFailed):
+        Runner(pooler.dsn(mode, "postgres"), folder).up()
+    assert not has(bare, "public.b")
 
 
 @pytest.mark.parametrize(("mode", "works"), [(TRANSACTION, False), (SESSION, True)])

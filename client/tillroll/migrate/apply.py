@@ -176,7 +176,7 @@ class _Run:
         conn = self._conn
         with history.access(), conn.pipeline():
             # A default of repeatable read would read the history as it was before the lock.
-            conn.execute("begin isolation level read committed read write")
+            conn.execute("begin isolation level read committed")
             conn.execute(
                 "select pg_catalog.set_config('lock_timeout', %s, true), "
                 "pg_catalog.set_config('statement_timeout', '0', true)",
@@ -222,6 +222,8 @@ class _Run:
 
     def explain(self, error: psycopg.Error) -> MigrateError:
         """Return what failed, with its place: the first statement without an answer, or the end."""
+        if isinstance(error, pg.ReadOnlySqlTransaction):
+            return history.closed(error)
         for index, cursor in self._sent:
             if cursor.pgresult is None:
                 return failed(self._file, index + 1, self._content.statements[index], error)

@@ -17,7 +17,13 @@ from psycopg import errors as pg
 from psycopg.conninfo import conninfo_to_dict
 
 from tillroll.migrate.blockers import who_holds
-from tillroll.migrate.errors import Blocker, ConnectionFailed, LockContention, UsageError
+from tillroll.migrate.errors import (
+    Blocker,
+    ConnectionFailed,
+    LockContention,
+    MigrateError,
+    UsageError,
+)
 
 __all__ = [
     "MADE_BY_ANOTHER",
@@ -365,8 +371,13 @@ def rename(conn: psycopg.Connection, version: str, to: str, name: str) -> None:
         conn.execute("delete from supabase_migrations.runner_file where version = %s", (version,))
 
 
-def closed(error: psycopg.Error) -> UsageError:
-    """Return the error of a role that may not make, read, lock or write the history."""
+def closed(error: psycopg.Error) -> MigrateError:
+    """Return the error of a role or a server that lets nobody make, read or write the history."""
+    if isinstance(error, pg.ReadOnlySqlTransaction):
+        return ConnectionFailed(
+            "this server is read-only (a replica, or default_transaction_read_only): connect to "
+            "the one that can be written to"
+        )
     return UsageError(
         f"the history of migrations is closed to this role: {str(error).strip()}\n"
         "Connect as the role that owns the database (on Supabase: postgres)."
@@ -383,12 +394,7 @@ def access() -> Iterator[None]:
     """
     try:
         yield
-    except pg.ReadOnlySqlTransaction as error:
-        raise ConnectionFailed(
-            "this server is read-only (a replica, or default_transaction_read_only): connect to "
-            "the one that can be written to"
-        ) from error
-    except pg.InsufficientPrivilege as error:
+    except (pg.ReadOnlySqlTransaction, pg.InsufficientPrivilege) as error:
         raise closed(error) from error
     except psycopg.Error as error:
         if not is_lost(error):
