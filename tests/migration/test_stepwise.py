@@ -261,6 +261,20 @@ def test_an_index_that_was_there_before_is_not_taken_for_the_new_one(
     assert is_valid(bare, "public.t_n")
 
 
+def test_what_was_edited_to_create_another_index_was_not_begun(
+    bare: Database, write: Write
+) -> None:
+    execute(bare, TABLES + "insert into public.t values (1, 7), (2, 7)")
+    folder = write(INDEX.replace("index", "unique index"))
+    with pytest.raises(PartWay):
+        Runner(bare.dsn(), folder).up()
+    execute(bare, "create index there on public.t (id)")
+    file = folder / "20260101000001_step1.sql"
+    file.write_text("create index concurrently there on public.t (n);")
+    with pytest.raises(PartWay, match="already exists"):
+        Runner(bare.dsn(), folder).resume()
+
+
 @pytest.mark.parametrize("valid", [True, False])
 def test_an_index_that_may_be_there_must_be_valid(
     bare: Database, write: Write, valid: bool

@@ -239,7 +239,8 @@ class _Work:
 
     def _by_itself(self, number: int, statement: Statement) -> None:
         """Run a statement in no transaction, or find that it has come to its end before."""
-        begun = number in self._steps
+        step = self._steps.get(number)
+        begun = step is not None and step.meaning == meaning([statement.text])
         there = None if begun else index_state(self._conn, statement)
         if there is None:  # one that is there is not of this statement's making
             self._write(number, statement, done=False)
