@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import errors as pg
 
 from tests.conftest import Database
 from tests.migration.conftest import Write
@@ -28,7 +29,8 @@ from tillroll.migrate import (
 )
 from tillroll.migrate.apply import Limits, Moved
 from tillroll.migrate.files import read_folder
-from tillroll.migrate.history import Mark, connect, mark
+from tillroll.migrate.history import Deadline, Mark, connect, mark
+from tillroll.migrate.journal import Lease
 from tillroll.migrate.leftovers import mend
 from tillroll.migrate.parser import Statement
 from tillroll.migrate.stepwise import Stepwise
@@ -108,6 +110,18 @@ def test_a_runner_that_was_overtaken_before_the_history_writes_nothing_there(
             code, said = goes_on(runner)
     assert (code, "taken it over" in said) == (1, True)
     assert column(empty, "select what from public.log") == ["1"]
+
+
+def test_a_lease_that_was_looked_at_is_not_taken_before_the_transaction_ends(
+    bare: Database, write: Write
+) -> None:
+    Runner(bare.dsn(), write("select 1;")).up()
+    with connect(bare.dsn()) as conn, Lease(bare.dsn()).held(conn, "1", Deadline(1)) as lease:
+        with bare.connect() as other, conn.transaction():
+            lease.keep(conn)
+            other.execute("set lock_timeout = 200")
+            with pytest.raises(pg.LockNotAvailable):
+                other.execute("update supabase_migrations.runner_lease set holder = holder")
 
 
 def test_a_lease_is_renewed_while_a_statement_lasts(
