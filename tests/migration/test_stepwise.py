@@ -175,6 +175,34 @@ def test_settings_and_role_hold_for_later_statements_also_after_resume(
     assert column(bare, "select what from public.log") == [value]
 
 
+def test_a_role_that_may_not_set_them_is_taken_after_the_settings(
+    bare: Database, write: Write
+) -> None:
+    folder = write(
+        f"{DIRECTIVE}set session_replication_role = replica; set role anon; vacuum public.nope;"
+        "select 1 / (current_setting('session_replication_role') = 'replica')::int;"
+    )
+    runner = Runner(bare.dsn("supabase_admin"), folder)
+    with pytest.raises(PartWay):
+        runner.up()
+    execute(bare, "create table public.nope ()")
+    assert len(runner.resume().applied) == 1
+
+
+def test_an_index_waits_for_its_table_also_after_resume(bare: Database, write: Write) -> None:
+    execute(bare, TABLES + "insert into public.t values (1, 7), (2, 7)")
+    folder = write(LOGGED.replace("index", "unique index"))
+    runner = Runner(bare.dsn(), folder, lock_timeout=0.1)
+    with pytest.raises(PartWay):
+        runner.up()
+    execute(bare, "update public.t set n = id")
+    with ThreadPoolExecutor(1) as pool:
+        with held_up(bare):
+            run = pool.submit(runner.resume)
+            time.sleep(2)
+        assert len(run.result().applied) == 1
+
+
 def test_timeouts_of_the_role_do_not_end_what_takes_long(bare: Database, write: Write) -> None:
     sleep = "select pg_sleep(0.3);"
     folder = write(TABLES)

@@ -198,6 +198,7 @@ def settings(conn: psycopg.Connection) -> dict[str, str]:
 
 def restore(conn: psycopg.Connection, settings: dict[str, str]) -> None:
     """Set in a new session what an earlier one had set; the role last, as it may bar the others."""
+    conn.execute("reset role")
     for name, value in sorted(settings.items(), key=lambda each: each[0] == "role"):
         conn.execute("select pg_catalog.set_config(%s, %s, false)", (name, value))
 
