@@ -13,13 +13,11 @@ from tillroll.migrate import history, journal
 from tillroll.migrate.blockers import who_holds
 from tillroll.migrate.errors import Blocker, ConnectionFailed, MigrateError, MigrationFailed
 from tillroll.migrate.files import Content, MigrationFile
-from tillroll.migrate.history import Deadline, Mark
+from tillroll.migrate.history import PASSING, Deadline, Mark
 from tillroll.migrate.parser import Statement, position
 from tillroll.migrate.watch import Watch
 
 __all__ = ["PASSING", "Limits", "Moved", "Session", "failed"]
-
-PASSING = (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure)
 
 
 class Moved(Exception):

@@ -12,14 +12,14 @@ import psycopg
 
 from tillroll.migrate import history
 from tillroll.migrate.compare import Pair, definition, tell
-from tillroll.migrate.errors import HistoryDivergent, UsageError
+from tillroll.migrate.errors import UsageError
 from tillroll.migrate.facts import Fact, extract
-from tillroll.migrate.files import MigrationFile, read_folder
+from tillroll.migrate.files import Folder, MigrationFile, read_folder
 from tillroll.migrate.hosted import differing, own_fingerprint
 from tillroll.migrate.level import level, major_of, respelled
 from tillroll.migrate.replay import replay
 from tillroll.migrate.shadow import OWNER, shadow
-from tillroll.migrate.status import read_status
+from tillroll.migrate.status import read_status, refuse_divergent
 
 __all__ = ["Drift", "Drifted", "compare_live", "drift", "drift_since_last_up"]
 
@@ -103,24 +103,25 @@ def drift(
         GateFailed: The files do not apply to an empty database.
         ConnectionFailed: One of the servers cannot be reached.
     """
-    files = read_folder(folder).files
+    found = read_folder(folder)
+    files = found.files
     if through is not None and through not in {file.version for file in files}:
         raise UsageError(f"there is no migration {through} in {folder}")
     with history.connect(dsn) as conn, _reading(conn):
         if through is None:
-            applied = _applied(conn, folder)
+            applied = _applied(conn, found)
             files = tuple(file for file in files if file.version in applied)
         else:
             files = tuple(file for file in files if file.version <= through)
         live, migrator = extract(conn), _migrator(conn)
     pairs, shadow_major = _compare(live, migrator, files, platform, shadow_url)
-    found = tuple(
+    told = tuple(
         _drifted(pair)
         for pair in pairs
         if not schemas or not set(schemas).isdisjoint(pair.fact.schemas)
     )
-    drifted = not all(each.cosmetic for each in found)
-    return Drift(drifted, found, major_of(live), shadow_major)
+    drifted = not all(each.cosmetic for each in told)
+    return Drift(drifted, told, major_of(live), shadow_major)
 
 
 def compare_live(
@@ -171,24 +172,14 @@ def _reading(conn: psycopg.Connection) -> Iterator[None]:
         conn.execute("rollback")
 
 
-def _applied(conn: psycopg.Connection, folder: Path) -> set[str]:
+def _applied(conn: psycopg.Connection, folder: Folder) -> set[str]:
     if not history.columns(conn):
         raise UsageError(
             "this database has no history of migrations, or it is closed to this role: see "
             "`tillroll migrate adopt`, or name the last one that it has with --through VERSION"
         )
-    status = read_status(conn, read_folder(folder))
-    if status.remote_only:
-        raise HistoryDivergent(
-            f"applied in the database, but not in this folder: {', '.join(status.remote_only)}\n"
-            "Without them it cannot be told what the database should be. Get those files (another "
-            "branch?), or see `tillroll migrate repair --help`."
-        )
-    if edited := status.in_state("edited"):
-        raise HistoryDivergent(
-            f"edited after they were applied: {', '.join(file.version for file in edited)}\n"
-            "Restore them, or see `tillroll migrate repair --help`."
-        )
+    status = read_status(conn, folder)
+    refuse_divergent(status, "Without them it cannot be told what the database should be.")
     return {file.version for file in status.in_state("applied", "cosmetic")}
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from ipaddress import ip_address
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import psycopg
 from psycopg import errors as pg
@@ -21,10 +21,13 @@ from tillroll.migrate.errors import Blocker, ConnectionFailed, LockContention, U
 __all__ = [
     "MADE_BY_ANOTHER",
     "MARK",
+    "PASSING",
     "TABLE",
+    "Busy",
     "Deadline",
     "Mark",
     "access",
+    "change",
     "closed",
     "columns",
     "connect",
@@ -46,6 +49,7 @@ TABLE = "supabase_migrations.schema_migrations"
 _POOLER_PORT = "6543"
 _OLDEST = 15
 _DISCONNECTED = {"57P01", "57P02", "57P03", "25P03", "25P04"}
+PASSING = (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure)
 MADE_BY_ANOTHER = (
     pg.UniqueViolation,
     pg.DuplicateSchema,
@@ -131,6 +135,13 @@ class Mark(NamedTuple):
     total: Decimal
 
 
+T = TypeVar("T")
+
+
+class Busy(Exception):
+    """Somebody is at work on what shall be changed; the message says who."""
+
+
 class Deadline:
     """Waiting on the client, with jitter, up to a moment.
 
@@ -158,7 +169,7 @@ class Deadline:
         if time.monotonic() >= self._end:
             raise LockContention(
                 f"{what}: {str(error).strip()}\n"
-                "Nothing of it was applied. Run `up` again when the lock is free, or wait longer "
+                "Nothing of it was applied. Try again when the lock is free, or wait longer "
                 "with --wait.",
                 blockers(),
             )
@@ -235,6 +246,30 @@ def ensure(conn: psycopg.Connection, deadline: Deadline) -> None:
             return
         except MADE_BY_ANOTHER as error:
             deadline.wait(error, "the history table could not be made")
+
+
+def change(
+    conn: psycopg.Connection, deadline: Deadline, do: Callable[[], T], *, dry_run: bool = False
+) -> T:
+    """Do something to the history, made where it is missing and locked: all of it or nothing.
+
+    Args:
+        do: Called anew, in a new transaction, whenever others were in the way.
+        dry_run: Take everything back in the end.
+
+    Raises:
+        LockContention: Others were in the way until the deadline.
+    """
+    while True:
+        try:
+            with conn.transaction(force_rollback=dry_run):
+                # A default of repeatable read would read the history as it was before the lock.
+                conn.execute("set transaction isolation level read committed")
+                ensure(conn, deadline)
+                lock(conn)
+                return do()
+        except (*PASSING, Busy) as error:
+            deadline.wait(error, "the history is in use", lambda: who_holds(conn, TABLE))
 
 
 def make(conn: psycopg.Connection) -> None:

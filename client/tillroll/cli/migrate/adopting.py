@@ -12,6 +12,7 @@ from tillroll.cli.migrate.options import (
     DbUrl,
     Dir,
     DryRun,
+    HistoryWait,
     Platform,
     Yes,
     confirm,
@@ -46,6 +47,7 @@ def adopt_(
     ] = None,
     dry_run: DryRun = False,
     yes: Yes = False,
+    wait: HistoryWait = 60,
     platform: Platform = None,
     shadow_url: BesideUrl = None,
     as_json: Json = False,
@@ -68,6 +70,7 @@ def adopt_(
             through=through,
             baseline=baseline,
             dry_run=dry_run,
+            wait=wait,
         )
         emit(made, as_json, lambda: _show(made))
     raise typer.Exit(DONE if made.proven else DRIFT)
