@@ -21,7 +21,7 @@ from tillroll.migrate.replay import replay
 from tillroll.migrate.shadow import OWNER, shadow
 from tillroll.migrate.status import read_status, refuse_divergent
 
-__all__ = ["Drift", "Drifted", "compare_live", "drift", "drift_since_last_up"]
+__all__ = ["Drift", "Drifted", "compare_live", "drift", "drift_since_last_up", "migrator"]
 
 _IN_FULL = "`tillroll migrate drift` without --since-last-up compares in full."
 _LAST_RUN = """
@@ -113,8 +113,8 @@ def drift(
             files = tuple(file for file in files if file.version in applied)
         else:
             files = tuple(file for file in files if file.version <= through)
-        live, migrator = extract(conn), _migrator(conn)
-    pairs, shadow_major = _compare(live, migrator, files, platform, shadow_url)
+        live, owner = extract(conn), migrator(conn, OWNER)
+    pairs, shadow_major = _compare(live, owner, files, platform, shadow_url)
     told = tuple(
         _drifted(pair)
         for pair in pairs
@@ -129,8 +129,8 @@ def compare_live(
 ) -> tuple[Drifted, ...]:
     """Compare a live database with a replay of some files, whatever its history; as `drift`."""
     with history.connect(dsn) as conn, _reading(conn):
-        live, migrator = extract(conn), _migrator(conn)
-    return tuple(map(_drifted, _compare(live, migrator, files, platform, shadow_url)[0]))
+        live, owner = extract(conn), migrator(conn)
+    return tuple(map(_drifted, _compare(live, owner, files, platform, shadow_url)[0]))
 
 
 def drift_since_last_up(dsn: str) -> Drift:
@@ -183,18 +183,24 @@ def _applied(conn: psycopg.Connection, folder: Folder) -> set[str]:
     return {file.version for file in status.in_state("applied", "cosmetic")}
 
 
-def _migrator(conn: psycopg.Connection) -> str:
-    """Return who applies migrations here, and owns what they make."""
-    rows = conn.execute(
-        "select pg_get_userbyid(n.nspowner) from pg_namespace as n "
-        "where n.nspname = 'supabase_migrations'"
-    ).fetchall()
-    return str(rows[0][0]) if rows else OWNER
+def migrator(conn: psycopg.Connection, otherwise: str | None = None) -> str:
+    """Return who applies migrations here, and owns what they make.
+
+    Args:
+        otherwise: Who, where there is no history; None: the role of this session.
+    """
+    row = conn.execute(
+        "select coalesce((select pg_get_userbyid(n.nspowner) from pg_namespace as n "
+        "where n.nspname = 'supabase_migrations'), %s, current_user)",
+        (otherwise,),
+    ).fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 def _compare(
     live: tuple[Fact, ...],
-    migrator: str,
+    owner: str,
     files: Sequence[MigrationFile],
     platform: Path | None,
     shadow_url: str | None,
@@ -207,7 +213,7 @@ def _compare(
         with history.connect(copy) as conn:
             made = extract(conn)
             majors = {major_of(live), major_of(made)}
-            ours, theirs = level(live, majors, {migrator: OWNER}), level(made, majors)
+            ours, theirs = level(live, majors, {owner: OWNER}), level(made, majors)
             if len(majors) > 1:
                 ours = respelled(conn, ours, theirs)
     return list(differing(ours, level(bare, majors), theirs)), major_of(made)
