@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -160,7 +161,7 @@ def _baseline(
             def do() -> None:
                 _refuse_begun(conn, folder)
                 _take_over(conn, [file])
-                _write(path, text)
+                _write(path, text)  # last, so that only the commit can fail after it
 
             history.change(conn, Deadline(wait), do)
     return adoption
@@ -175,17 +176,15 @@ def _refuse_begun(conn: psycopg.Connection, folder: Path) -> None:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write the file, or nothing of it; the history follows, as its commit is all that is left."""
+    """Write the file, or nothing of it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8", newline="\n") as file:
-            try:
-                file.write(text)
-                file.flush()
-            except OSError:
-                path.unlink()
-                raise
+            file.write(text)
     except OSError as error:
+        if not isinstance(error, FileExistsError):
+            with contextlib.suppress(OSError):
+                path.unlink()
         raise UsageError(f"{path} cannot be written: {error.strerror}") from error
 
 

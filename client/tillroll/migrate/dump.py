@@ -22,6 +22,14 @@ _HEAD = """\
 
 set check_function_bodies = false;
 select pg_catalog.set_config('search_path', '', false);
+
+-- A new project grants all on what is made in `public`: here only what is said below counts.
+alter default privileges in schema public
+    revoke all on tables from anon, authenticated, service_role;
+alter default privileges in schema public
+    revoke all on sequences from anon, authenticated, service_role;
+alter default privileges in schema public
+    revoke all on functions from anon, authenticated, service_role;
 """
 # What pg_dump says of each thing that it dumps, before it.
 _ENTRY = re.compile(r"-- Name: (.*); Type: ([A-Z ]+); Schema: (.*); Owner: (.*)")
