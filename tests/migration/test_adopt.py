@@ -181,6 +181,13 @@ do $$ begin
 end $$;
 grant usage on foreign data wrapper ours to postgres;
 """
+BUILT_IN = """
+do $$ begin
+    if exists (select from pg_available_extensions where name = 'adminpack') then
+        create extension adminpack; -- in pg_catalog
+    end if;
+end $$;
+"""
 ODD = r"""
 create schema ext;
 create extension citext schema ext;
@@ -212,7 +219,15 @@ create function app.theirs() returns int language sql security definer as 'selec
 grant execute on function app.theirs() to anon;
 alter function app.theirs() owner to tillroll_other;
 create trigger parted before insert on storage.parts for each row execute function app.f();
-alter schema public owner to postgres;
+grant execute on function app.theirs() to postgres;
+create table app."-- Name: x; Type: EXTENSION; Schema: -; Owner: -" ();
+revoke insert on app."-- Name: x; Type: EXTENSION; Schema: -; Owner: -" from postgres;
+grant select on app."-- Name: x; Type: EXTENSION; Schema: -; Owner: -" to anon;
+grant select on app.kinds to authenticated with grant option;
+set role authenticated;
+grant select on app.kinds to service_role;
+reset role;
+create materialized view app.unfilled as select 1 as a with no data;
 refresh materialized view app.m;
 """
 
@@ -229,6 +244,9 @@ def test_a_baseline_carries_what_the_project_owns(cluster: Cluster, tmp_path: Pa
                 ).encode()
             )
             conn.execute("create policy theirs on auth.users using (true)")
+            conn.execute("create materialized view storage.m as select 1 as a")
+            conn.execute("create extension pg_stat_statements schema extensions")
+            conn.execute(BUILT_IN)
         with live.connect() as conn:
             for text in (KINDS, MORE, ODD):
                 conn.execute(text.encode())
@@ -242,6 +260,9 @@ def test_a_baseline_carries_what_the_project_owns(cluster: Cluster, tmp_path: Pa
         assert "not-a-secret" not in text
         assert "messages" not in text
         assert "\r\n" in text
+        assert "COMMENT ON EXTENSION citext" in text
+        assert "COMMENT ON EXTENSION pg_trgm" not in text  # whose owner is the platform
+        assert "pg_stat_statements" not in text
     finally:
         cluster.drop(live)
         with Database(cluster.server, "postgres").connect("supabase_admin") as conn:
@@ -297,6 +318,19 @@ def test_a_baseline_is_of_whoever_migrates(newest: Cluster, tmp_path: Path) -> N
             conn.execute("drop role tillroll_alice")
     told = [str(each) for each in result.drift if each.kind not in {"database"}]
     assert told == []
+
+
+def test_a_baseline_gives_away_what_is_anothers(bare: Database, tmp_path: Path) -> None:
+    with bare.connect() as conn:
+        conn.execute(
+            "grant create on schema public to authenticated; create table public.theirs ();"
+            "alter table public.theirs owner to authenticated"
+        )
+    assert take(bare, tmp_path / "m", baseline="start", dry_run=True).drift == ()
+    with bare.connect("supabase_admin") as conn:
+        conn.execute("create type public.theirs_too as enum ()")
+    told = take(bare, tmp_path / "m", baseline="start").drift
+    assert {each.kind for each in told} == {"type", "grants on type"}
 
 
 def test_a_setting_cannot_be_in_a_baseline(bare: Database, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from tests.conftest import Database
 from tests.migration.conftest import Write
@@ -87,7 +88,7 @@ def test_a_file_that_is_being_applied_is_left_alone(
     assert states(bare, write) == ["part_way"]
     write("select 1;")
     with bare.connect() as conn, Lease(bare.dsn()).held(conn, FIRST, Deadline(1)):
-        assert repair(bare.dsn(), folder, applied=[SECOND]).repairs
+        assert repair(bare.dsn(), folder, applied=[SECOND], wait=1).repairs
     repair(bare.dsn(), folder, **asked)
 
 
@@ -104,7 +105,8 @@ def test_a_runner_that_begins_just_now_is_waited_for(bare: Database, write: Writ
 def test_who_works_on_the_history_is_waited_for(bare: Database, write: Write) -> None:
     folder = write("select 1;")
     repair(bare.dsn(), folder, applied=[FIRST])
-    where = ("repair", "--db-url", bare.dsn(), "--dir", folder, "--reverted", FIRST)
+    dsn = make_conninfo(bare.dsn(), options="-c statement_timeout=3s")
+    where = ("repair", "--db-url", dsn, "--dir", folder, "--reverted", FIRST)
     with bare.connect() as conn:
         conn.execute("begin")
         history.lock(conn)

@@ -33,7 +33,6 @@ alter default privileges in schema public
 """
 # What pg_dump says of each thing that it dumps, before it.
 _ENTRY = re.compile(r"-- Name: (.*); Type: ([A-Z ]+); Schema: (.*); Owner: (.*)")
-_SETTINGS = {"variable_set_stmt", "select_stmt"}
 _EXTENSIONS = """
     select e.extname, r.rolname from pg_catalog.pg_extension as e
     join pg_catalog.pg_namespace as n on n.oid = e.extnamespace
@@ -115,7 +114,8 @@ def dump(conn: psycopg.Connection, platform: Collection[str], migrator: str) -> 
     names = {"platform": [*platform], "policied": [*POLICIED]}
     with conn.transaction():
         conn.execute("set local search_path = ''")  # so that names are written in full
-        extensions: dict[str, str] = dict(conn.execute(_EXTENSIONS).fetchall())
+        found = conn.execute(_EXTENSIONS).fetchall()
+        extensions = {name: owner for name, owner in found if name not in _PLATFORM_EXTENSIONS}
         more = conn.execute(_FILLED, names).fetchall() + conn.execute(_BEYOND, names).fetchall()
     parts = [
         part for part in _parts(_pg_dump(conn, platform)) if _is_own(part, platform, extensions)
@@ -125,10 +125,11 @@ def dump(conn: psycopg.Connection, platform: Collection[str], migrator: str) -> 
 
 
 def _parts(text: str) -> Iterator[_Part]:
+    """Give all but settings: those at its head, and who has granted something, not the owner."""
     entry = None
     for statement in parse(_without_restrictions(text), "the dump"):
         entry = _ENTRY.search(statement.text[: statement.code]) or entry
-        if entry and not statement.empty and statement.kind not in _SETTINGS:
+        if entry and not statement.empty and statement.kind != "variable_set_stmt":
             name, kind, schema, owner = entry.groups()
             yield _Part(name, kind, schema, owner, statement.text[statement.code :] + ";")
 
@@ -136,7 +137,7 @@ def _parts(text: str) -> Iterator[_Part]:
 def _is_own(part: _Part, platform: Collection[str], extensions: Mapping[str, str]) -> bool:
     """Whether something is the project's; as `hosted` has it for facts."""
     if part.kind == "EXTENSION":
-        return part.name in extensions.keys() - _PLATFORM_EXTENSIONS
+        return part.name in extensions
     if part.kind == "COMMENT" and part.name.startswith("EXTENSION "):
         name = part.name.removeprefix("EXTENSION ")
         return name in extensions and not is_platform_role(extensions[name])
@@ -153,7 +154,7 @@ def _written(parts: Iterable[_Part], migrator: str) -> Iterator[str]:
     for part in parts:
         if owner := _GIVEN.fullmatch(part.sql):
             name = _plain(owner[1])
-            if part.name == "public" or not (name == migrator or is_platform_role(name)):
+            if name != migrator and not is_platform_role(name):
                 given.append(part.sql)
             continue
         if part.kind in {"ACL", "DEFAULT ACL"} and not part.name.startswith("SCHEMA "):
