@@ -131,7 +131,7 @@ def test_a_dry_run_proves_and_writes_nothing(bare: Database, write: Write) -> No
 
 def test_what_cannot_be_adopted_is_refused(bare: Database, write: Write) -> None:
     folder = write(TABLES)
-    for options in ({}, {"through": SECOND}, {"baseline": "start"}):
+    for options in ({}, {"through": SECOND}, {"baseline": "start", "dry_run": True}):
         with pytest.raises(UsageError):
             take(bare, folder, **options)
     Runner(bare.dsn(), folder).up()
@@ -263,6 +263,7 @@ def test_a_baseline_carries_what_the_project_owns(cluster: Cluster, tmp_path: Pa
         assert "COMMENT ON EXTENSION citext" in text
         assert "COMMENT ON EXTENSION pg_trgm" not in text  # whose owner is the platform
         assert "pg_stat_statements" not in text
+        assert "SESSION AUTHORIZATION" not in text  # which takes a superuser
     finally:
         cluster.drop(live)
         with Database(cluster.server, "postgres").connect("supabase_admin") as conn:
@@ -421,6 +422,11 @@ def test_there_is_no_baseline_without_its_history(bare: Database, tmp_path: Path
         history.lock(conn)
         with pytest.raises(LockContention):
             take(bare, tmp_path / "m", baseline="start", wait=0.1)
+        conn.execute(
+            "alter table supabase_migrations.schema_migrations add check (name <> 'start'); commit"
+        )
+    with pytest.raises(psycopg.errors.CheckViolation):
+        take(bare, tmp_path / "m", baseline="start")
     assert not (tmp_path / "m").exists()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -142,11 +141,9 @@ def _baseline(
 ) -> Adoption:
     path = draft_path(folder, name, now)
     version = path.name.partition("_")[0]
-    with history.connect(dsn) as conn:
-        with history.reading(conn, wait):
-            _refuse_begun(conn, folder)
-            schemas, owner = platform_schemas(extract(conn)), migrator(conn)
-        text = dump(conn, schemas, owner)
+    with history.connect(dsn) as conn, history.reading(conn, wait):
+        _refuse_begun(conn, folder)
+        text = dump(conn, platform_schemas(extract(conn)), migrator(conn))
     with tempfile.TemporaryDirectory() as scratch:
         draft = MigrationFile(version, name, Path(scratch) / path.name)
         draft.path.write_text(text, encoding="utf-8", newline="\n")
@@ -180,11 +177,13 @@ def _write(path: Path, text: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-    except OSError as error:
-        if not isinstance(error, FileExistsError):
-            with contextlib.suppress(OSError):
+            try:
+                file.write(text)
+                file.flush()
+            except OSError:
                 path.unlink()
+                raise
+    except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from error
 
 
