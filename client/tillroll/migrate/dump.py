@@ -180,8 +180,8 @@ def _plain(name: str) -> str:
 
 def _pg_dump(conn: psycopg.Connection, without: Collection[str]) -> str:
     """Run pg_dump where a connection leads, told by the environment: others cannot read that."""
-    # Of the caller's own what Kerberos, TLS and the loader look at; the service is looked up already
-    # and would be stronger than the rest.
+    # The caller's is for Kerberos, TLS and the loader; but her service is looked up already, and
+    # would be stronger than the rest.
     environment = {key: value for key, value in os.environ.items() if key != "PGSERVICE"}
     for option in conn.pgconn.info:
         if option.envvar and option.val is not None and option.keyword != b"service":
