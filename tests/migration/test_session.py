@@ -24,6 +24,7 @@ from tillroll.migrate import (
     Runner,
     UsageError,
     make_plan,
+    repair,
 )
 from tillroll.migrate.files import read_folder
 
@@ -118,6 +119,8 @@ def test_a_history_that_swallows_rows_is_not_written_to_for_ever(
     with pytest.raises(UsageError):
         Runner(bare.dsn(), folder).up()
     assert not has(bare, "public.b")
+    with pytest.raises(UsageError):
+        repair(bare.dsn(), folder, applied=["20260101000002"])
 
 
 @pytest.mark.parametrize("code", ["08006", "57P01", "40001", "55P03"])

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 import psycopg
 
-from tillroll.migrate import history, hosted, journal
-from tillroll.migrate.apply import PASSING
-from tillroll.migrate.drift import Drifted, compare_live
+from tillroll.migrate import history, journal
+from tillroll.migrate.drift import Drifted, compare_live, migrator
 from tillroll.migrate.dump import dump
-from tillroll.migrate.errors import HistoryDivergent, UsageError
+from tillroll.migrate.errors import Unfinished, UsageError
 from tillroll.migrate.facts import extract
-from tillroll.migrate.files import MigrationFile, draft_path, read_folder
+from tillroll.migrate.files import Content, MigrationFile, draft_path, read_folder
 from tillroll.migrate.history import Deadline
-from tillroll.migrate.status import Status, read_status
+from tillroll.migrate.hosted import platform_schemas
+from tillroll.migrate.status import read_status, refuse_divergent
 
 __all__ = ["Adoption", "adopt"]
 
@@ -77,46 +78,55 @@ def adopt(
     Raises:
         UsageError: There is no such file, or nothing to adopt.
         HistoryDivergent: The history has versions without a file, or a file was edited since.
+        Unfinished: A file up to `through` is part-way.
         GateFailed: The files do not apply to an empty database.
         ConnectionFailed: The database cannot be reached, or there is no server for the proof.
         LockContention: Others worked on the history until the deadline.
     """
-    found = read_folder(folder) if baseline is None or folder.is_dir() else None
-    with history.connect(dsn) as conn, history.reading(conn, wait):
-        if baseline is not None:
-            if (found and found.files) or history.read(conn):
-                raise UsageError(
-                    "a baseline is for a database without a history and a folder without "
-                    "migrations: use `adopt`, or `adopt --through VERSION`"
-                )
-        elif found:
-            status = read_status(conn, found)
     if baseline is not None:
         return _baseline(dsn, folder, baseline, platform, shadow_url, dry_run, wait, now)
-    assert found is not None
-    _refuse(status)
-    known = {file.version for file in status.in_state("applied", "cosmetic")}
+    found = read_folder(folder)
     if through is not None and through not in {file.version for file in found.files}:
         raise UsageError(f"there is no migration {through} in {folder}")
+    with history.connect(dsn) as conn, history.reading(conn, wait):
+        status = read_status(conn, found)
+    refuse_divergent(status, "Nothing was written.")
+    upto = through or ""
+    for begun in status.in_state("part_way", "running"):
+        if begun.version <= upto:
+            raise Unfinished(begun.version, f"{begun.version}_{begun.name}.sql")
+    known = {file.version for file in status.in_state("applied", "cosmetic")}
     files = [
-        file for file in found.files if file.version in known or file.version <= (through or "")
+        _Proven(file.version, file.name, file.path, file.read())
+        for file in found.files
+        if file.version in known or file.version <= upto
     ]
     if not files:
         raise UsageError(
             "nothing is applied here by the history: say up to which version with --through, or "
             "begin with --baseline NAME"
         )
-    drift = compare_live(dsn, files, platform, shadow_url)
     adoption = Adoption(
         tuple(file.version for file in files if file.version in known),
         tuple(file.version for file in files if file.version not in known),
         None,
-        drift,
+        compare_live(dsn, files, platform, shadow_url),
         dry_run,
     )
     if adoption.proven and not dry_run:
-        _write(dsn, files, wait)
+        with history.connect(dsn) as conn, history.access():
+            history.change(conn, Deadline(wait), lambda: _take_over(conn, files))
     return adoption
+
+
+@dataclass(frozen=True)
+class _Proven(MigrationFile):
+    """A file that says what it said at first: what is proven is what is written down."""
+
+    content: Content
+
+    def read(self) -> Content:
+        return self.content
 
 
 def _baseline(
@@ -131,60 +141,61 @@ def _baseline(
 ) -> Adoption:
     path = draft_path(folder, name, now)
     version = path.name.partition("_")[0]
-    with history.connect(dsn) as conn:
-        text = dump(dsn, hosted.platform_schemas(extract(conn)))
+    with history.connect(dsn) as conn, history.reading(conn, wait):
+        _refuse_begun(conn, folder)
+        text = dump(conn, platform_schemas(extract(conn)), migrator(conn))
     with tempfile.TemporaryDirectory() as scratch:
         draft = MigrationFile(version, name, Path(scratch) / path.name)
         draft.path.write_text(text, encoding="utf-8", newline="\n")
-        drift = compare_live(dsn, [draft], platform, shadow_url)
+        file = _Proven(version, name, path, draft.read())
+        drift = compare_live(dsn, [file], platform, shadow_url)
     adoption = Adoption((), (version,), str(path), drift, dry_run)
     if not adoption.proven:
         return replace(adoption, baseline=None, marked=())
     if not dry_run:
-        folder.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        _write(dsn, [MigrationFile(version, name, path)], wait)
+        with history.connect(dsn) as conn, history.access():
+
+            def do() -> None:
+                _refuse_begun(conn, folder)
+                _take_over(conn, [file])
+                _write(path, text)  # last, so that only the commit can fail after it
+
+            history.change(conn, Deadline(wait), do)
     return adoption
 
 
-def _refuse(status: Status) -> None:
-    if status.remote_only:
-        raise HistoryDivergent(
-            f"applied in the database, but not in this folder: {', '.join(status.remote_only)}\n"
-            "Nothing was written. Get those files, or see `tillroll migrate repair --help`."
-        )
-    if edited := status.in_state("edited"):
-        names = ", ".join(f"{file.version}_{file.name}" for file in edited)
-        raise HistoryDivergent(
-            f"edited after they were applied: {names}\n"
-            "Nothing was written. Restore them; where the database already is what they say now: "
-            "`tillroll migrate repair --accept-edit VERSION`."
+def _refuse_begun(conn: psycopg.Connection, folder: Path) -> None:
+    if (folder.is_dir() and read_folder(folder).files) or history.read(conn):
+        raise UsageError(
+            "a baseline is for a database without a history and a folder without migrations: use "
+            "`adopt`, or `adopt --through VERSION`"
         )
 
 
-def _write(dsn: str, files: list[MigrationFile], wait: float) -> None:
-    """Write history and our own table, all of it or nothing."""
-    deadline = Deadline(wait)
-    with history.connect(dsn) as conn, history.access():
-        while True:
+def _write(path: Path, text: str) -> None:
+    """Write the file, or nothing of it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("x", encoding="utf-8", newline="\n") as file:
             try:
-                with conn.transaction():
-                    history.make(conn)
-                    history.lock(conn)
-                    _take_over(conn, files)
-                return
-            except (*PASSING, *history.MADE_BY_ANOTHER) as error:
-                deadline.wait(error, "the history is locked")
+                file.write(text)
+                file.flush()
+            except OSError:
+                path.unlink()
+                raise
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
 
 
-def _take_over(conn: psycopg.Connection, files: list[MigrationFile]) -> None:
+def _take_over(conn: psycopg.Connection, files: Sequence[MigrationFile]) -> None:
     there = journal.read_known(conn)
+    last = files[-1].version
     for file in files:
         content = file.read()
         if file.version not in there:
-            history.record(conn, file.version, file.name, content.texts)
+            history.see_recorded(history.record(conn, file.version, file.name, content.texts))
         elif there[file.version].sha256 is not None:
             continue  # ours already
         journal.remember(conn, file, content, origin="adopt", seconds=0)
-    journal.seal(conn, files[-1].version)
+        last = file.version
+    journal.seal(conn, last)

@@ -19,13 +19,12 @@ from tillroll.migrate.errors import (
     UsageError,
 )
 from tillroll.migrate.files import Content, MigrationFile
-from tillroll.migrate.history import Deadline, Mark
+from tillroll.migrate.history import PASSING, Deadline, Mark
 from tillroll.migrate.parser import Statement, position
 from tillroll.migrate.watch import Watch
 
 __all__ = ["PASSING", "Limits", "Moved", "Session", "failed", "passes"]
 
-PASSING = (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure)
 _LONGEST = 86_400  # seconds
 _AT_ONCE = 100  # statements whose answers may be on their way
 

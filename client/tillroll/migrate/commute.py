@@ -7,12 +7,11 @@ from pathlib import Path
 
 from tillroll.migrate import history
 from tillroll.migrate.compare import Difference, compare
-from tillroll.migrate.errors import HistoryDivergent
 from tillroll.migrate.facts import extract
 from tillroll.migrate.files import MigrationFile, read_folder
 from tillroll.migrate.replay import replay
 from tillroll.migrate.shadow import shadow
-from tillroll.migrate.status import State, Status
+from tillroll.migrate.status import State, Status, refuse_divergent
 
 __all__ = ["OrderProof", "prove_order"]
 
@@ -54,15 +53,11 @@ def prove_order(
         shadow_url: See `shadow`.
 
     Raises:
-        HistoryDivergent: There are versions without a file.
+        HistoryDivergent: There are versions without a file, or edited files.
         GateFailed: One of the orders does not apply at all.
         ConnectionFailed: There is no server to try it on.
     """
-    if status.remote_only:
-        raise HistoryDivergent(
-            f"applied in the database, but not in this folder: {', '.join(status.remote_only)}\n"
-            "What the order does cannot be proven without those files."
-        )
+    refuse_divergent(status, "What the order does cannot be proven.")
     files = {file.version: file for file in read_folder(folder).files}
     late = [files[file.version] for file in status.in_state("out_of_order")]
     if not late:

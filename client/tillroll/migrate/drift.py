@@ -12,16 +12,16 @@ import psycopg
 
 from tillroll.migrate import history
 from tillroll.migrate.compare import Pair, definition, tell
-from tillroll.migrate.errors import HistoryDivergent, UsageError
+from tillroll.migrate.errors import UsageError
 from tillroll.migrate.facts import Fact, extract
-from tillroll.migrate.files import MigrationFile, read_folder
+from tillroll.migrate.files import Folder, MigrationFile, read_folder
 from tillroll.migrate.hosted import differing, own_fingerprint
 from tillroll.migrate.level import level, major_of, respelled
 from tillroll.migrate.replay import replay
 from tillroll.migrate.shadow import OWNER, shadow
-from tillroll.migrate.status import read_status
+from tillroll.migrate.status import read_status, refuse_divergent
 
-__all__ = ["Drift", "Drifted", "compare_live", "drift", "drift_since_last_up"]
+__all__ = ["Drift", "Drifted", "compare_live", "drift", "drift_since_last_up", "migrator"]
 
 _IN_FULL = "`tillroll migrate drift` without --since-last-up compares in full."
 _LAST_RUN = """
@@ -103,24 +103,25 @@ def drift(
         GateFailed: The files do not apply to an empty database.
         ConnectionFailed: One of the servers cannot be reached.
     """
-    files = read_folder(folder).files
+    found = read_folder(folder)
+    files = found.files
     if through is not None and through not in {file.version for file in files}:
         raise UsageError(f"there is no migration {through} in {folder}")
     with history.connect(dsn) as conn, _reading(conn):
         if through is None:
-            applied = _applied(conn, folder)
+            applied = _applied(conn, found)
             files = tuple(file for file in files if file.version in applied)
         else:
             files = tuple(file for file in files if file.version <= through)
-        live, migrator = extract(conn), _migrator(conn)
-    pairs, shadow_major = _compare(live, migrator, files, platform, shadow_url)
-    found = tuple(
+        live, owner = extract(conn), migrator(conn, OWNER)
+    pairs, shadow_major = _compare(live, owner, files, platform, shadow_url)
+    told = tuple(
         _drifted(pair)
         for pair in pairs
         if not schemas or not set(schemas).isdisjoint(pair.fact.schemas)
     )
-    drifted = not all(each.cosmetic for each in found)
-    return Drift(drifted, found, major_of(live), shadow_major)
+    drifted = not all(each.cosmetic for each in told)
+    return Drift(drifted, told, major_of(live), shadow_major)
 
 
 def compare_live(
@@ -128,8 +129,8 @@ def compare_live(
 ) -> tuple[Drifted, ...]:
     """Compare a live database with a replay of some files, whatever its history; as `drift`."""
     with history.connect(dsn) as conn, _reading(conn):
-        live, migrator = extract(conn), _migrator(conn)
-    return tuple(map(_drifted, _compare(live, migrator, files, platform, shadow_url)[0]))
+        live, owner = extract(conn), migrator(conn)
+    return tuple(map(_drifted, _compare(live, owner, files, platform, shadow_url)[0]))
 
 
 def drift_since_last_up(dsn: str) -> Drift:
@@ -171,39 +172,35 @@ def _reading(conn: psycopg.Connection) -> Iterator[None]:
         conn.execute("rollback")
 
 
-def _applied(conn: psycopg.Connection, folder: Path) -> set[str]:
+def _applied(conn: psycopg.Connection, folder: Folder) -> set[str]:
     if not history.columns(conn):
         raise UsageError(
             "this database has no history of migrations, or it is closed to this role: see "
             "`tillroll migrate adopt`, or name the last one that it has with --through VERSION"
         )
-    status = read_status(conn, read_folder(folder))
-    if status.remote_only:
-        raise HistoryDivergent(
-            f"applied in the database, but not in this folder: {', '.join(status.remote_only)}\n"
-            "Without them it cannot be told what the database should be. Get those files (another "
-            "branch?), or see `tillroll migrate repair --help`."
-        )
-    if edited := status.in_state("edited"):
-        raise HistoryDivergent(
-            f"edited after they were applied: {', '.join(file.version for file in edited)}\n"
-            "Restore them, or see `tillroll migrate repair --help`."
-        )
+    status = read_status(conn, folder)
+    refuse_divergent(status, "Without them it cannot be told what the database should be.")
     return {file.version for file in status.in_state("applied", "cosmetic")}
 
 
-def _migrator(conn: psycopg.Connection) -> str:
-    """Return who applies migrations here, and owns what they make."""
-    rows = conn.execute(
-        "select pg_get_userbyid(n.nspowner) from pg_namespace as n "
-        "where n.nspname = 'supabase_migrations'"
-    ).fetchall()
-    return str(rows[0][0]) if rows else OWNER
+def migrator(conn: psycopg.Connection, otherwise: str | None = None) -> str:
+    """Return who applies migrations here, and owns what they make.
+
+    Args:
+        otherwise: Who, where there is no history; None: the role of this session.
+    """
+    row = conn.execute(
+        "select coalesce((select pg_get_userbyid(n.nspowner) from pg_namespace as n "
+        "where n.nspname = 'supabase_migrations'), %s, current_user)",
+        (otherwise,),
+    ).fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 def _compare(
     live: tuple[Fact, ...],
-    migrator: str,
+    owner: str,
     files: Sequence[MigrationFile],
     platform: Path | None,
     shadow_url: str | None,
@@ -216,7 +213,7 @@ def _compare(
         with history.connect(copy) as conn:
             made = extract(conn)
             majors = {major_of(live), major_of(made)}
-            ours, theirs = level(live, majors, {migrator: OWNER}), level(made, majors)
+            ours, theirs = level(live, majors, {owner: OWNER}), level(made, majors)
             if len(majors) > 1:
                 ours = respelled(conn, ours, theirs)
     return list(differing(ours, level(bare, majors), theirs)), major_of(made)

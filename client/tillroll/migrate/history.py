@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from ipaddress import ip_address
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import psycopg
 from psycopg import errors as pg
@@ -28,10 +28,13 @@ from tillroll.migrate.errors import (
 __all__ = [
     "MADE_BY_ANOTHER",
     "MARK",
+    "PASSING",
     "TABLE",
+    "Busy",
     "Deadline",
     "Mark",
     "access",
+    "change",
     "clean",
     "closed",
     "columns",
@@ -65,6 +68,7 @@ _CLEAN = (
     "discard temp",
     "reset all",
 )
+PASSING = (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure)
 MADE_BY_ANOTHER = (
     pg.UniqueViolation,
     pg.DuplicateSchema,
@@ -151,6 +155,13 @@ class Mark(NamedTuple):
     total: Decimal
 
 
+T = TypeVar("T")
+
+
+class Busy(Exception):
+    """Somebody is at work on what shall be changed; the message says who."""
+
+
 class Deadline:
     """Waiting on the client, with jitter, up to a moment.
 
@@ -172,7 +183,7 @@ class Deadline:
         error: object,
         what: str,
         blockers: Callable[[], Sequence[Blocker]] = tuple,
-        advice: str = "Nothing of it was applied. Run `up` again when the lock is free, or wait "
+        advice: str = "Nothing of it was applied. Try again when the lock is free, or wait "
         "longer with --wait.",
     ) -> None:
         """Sleep a little more than the time before.
@@ -266,6 +277,30 @@ def ensure(conn: psycopg.Connection, deadline: Deadline) -> None:
             return
         except MADE_BY_ANOTHER as error:
             deadline.wait(error, "the history table could not be made")
+
+
+def change(
+    conn: psycopg.Connection, deadline: Deadline, do: Callable[[], T], *, dry_run: bool = False
+) -> T:
+    """Do something to the history, made where it is missing and locked: all of it or nothing.
+
+    Args:
+        do: Called anew, in a new transaction, whenever others were in the way.
+        dry_run: Take everything back in the end.
+
+    Raises:
+        LockContention: Others were in the way until the deadline.
+    """
+    while True:
+        try:
+            with conn.transaction(force_rollback=dry_run):
+                # A default of repeatable read would read the history as it was before the lock.
+                conn.execute("set transaction isolation level read committed")
+                ensure(conn, deadline)
+                lock(conn)
+                return do()
+        except (*PASSING, Busy) as error:
+            deadline.wait(error, "the history is in use", lambda: who_holds(conn, TABLE))
 
 
 def make(conn: psycopg.Connection) -> None:

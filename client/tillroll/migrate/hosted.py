@@ -9,7 +9,15 @@ from dataclasses import replace
 from tillroll.migrate.compare import Pair
 from tillroll.migrate.facts import Fact, define, fingerprint, properties
 
-__all__ = ["differing", "own_fingerprint", "platform_schemas"]
+__all__ = [
+    "MESSAGES",
+    "POLICIED",
+    "REALTIME",
+    "differing",
+    "is_platform_role",
+    "own_fingerprint",
+    "platform_schemas",
+]
 
 Key = tuple[str, str]  # kind and identity of a fact
 
@@ -20,18 +28,22 @@ _SCHEMAS = {
     *("supabase_functions", "supabase_migrations", "tiger", "tiger_data", "topology", "vault"),
 }
 _ROLES = re.compile(r"supabase_\w+|pgsodium_\w+|pgbouncer|pgtle_admin|dashboard_user")
+REALTIME = "supabase_realtime"  # the platform's, and projects add their tables to it
+MESSAGES = "supabase_realtime_messages_publication"
 _NAMED = {
-    ("publication", "supabase_realtime"),
-    ("publication", "supabase_realtime_messages_publication"),
+    ("publication", REALTIME),
+    ("publication", MESSAGES),
     ("setting", "every role app.settings.jwt_exp"),
     ("setting", "every role app.settings.jwt_secret"),
 }
-_POLICIED = {"realtime", "storage"}  # tables of the platform on which projects write the policies
+POLICIED = {"realtime", "storage"}  # tables of the platform on which projects write the policies
 
 
 def platform_schemas(facts: Iterable[Fact]) -> frozenset[str]:
     """Return the schemas that the platform looks after: known ones, and those its roles own."""
-    owned = (fact.schemas for fact in facts if fact.kind == "schema" and _is_role(fact.owner))
+    owned = (
+        fact.schemas for fact in facts if fact.kind == "schema" and is_platform_role(fact.owner)
+    )
     return frozenset(_SCHEMAS).union(*owned)
 
 
@@ -83,12 +95,13 @@ def _is_platforms(fact: Fact, schemas: frozenset[str]) -> bool:
     A trigger is the project's where its function is, as on `auth.users`; a policy on a table of
     the storage is; what stands in no schema goes by its owner.
     """
-    if fact.kind == "policy" and not _POLICIED.isdisjoint(fact.schemas):
+    if fact.kind == "policy" and not POLICIED.isdisjoint(fact.schemas):
         return False
-    if (fact.kind, fact.identity) in _NAMED or _is_role(fact.owner):
+    if (fact.kind, fact.identity) in _NAMED or is_platform_role(fact.owner):
         return True
     return bool(fact.schemas) and schemas.issuperset(fact.schemas)
 
 
-def _is_role(name: str | None) -> bool:
+def is_platform_role(name: str | None) -> bool:
+    """Whether a role is one with which the platform looks after its own."""
     return name is not None and _ROLES.fullmatch(name) is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 
@@ -16,7 +16,7 @@ from tillroll.migrate import history
 from tillroll.migrate.errors import ConnectionFailed
 from tillroll.migrate.facts import extract
 from tillroll.migrate.files import Content, MigrationFile
-from tillroll.migrate.history import Deadline
+from tillroll.migrate.history import Busy, Deadline
 from tillroll.migrate.hosted import own_fingerprint
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "look_at_catalog",
     "read_known",
     "read_steps",
+    "refuse_working",
     "remember",
     "restore",
     "seal",
@@ -171,6 +172,24 @@ def unfinished(conn: psycopg.Connection) -> dict[str, bool]:
         f"and {alive}) from supabase_migrations.runner_step as s"
     ).fetchall()
     return dict(rows)
+
+
+def refuse_working(conn: psycopg.Connection, versions: Container[str]) -> None:
+    """See that no runner is at work on one of some versions, nor begins to in this transaction.
+
+    Raises:
+        Busy: One is.
+        psycopg.errors.LockNotAvailable: One begins just now.
+    """
+    conn.execute("lock table supabase_migrations.runner_lease in share mode nowait")
+    alive = _ALIVE % {"pid": "l.pid", "start": "l.session_start"}
+    rows = conn.execute(
+        "select l.version, l.pid from supabase_migrations.runner_lease as l "
+        f"where l.expires_at > pg_catalog.clock_timestamp() and {alive}"
+    ).fetchall()
+    for version, pid in rows:
+        if version in versions:
+            raise Busy(f"a runner is at work on version {version}, pid {pid}")
 
 
 def read_steps(conn: psycopg.Connection, version: str) -> dict[int, Step]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -10,17 +11,14 @@ from typing import Literal
 import psycopg
 
 from tillroll.migrate import history, journal
-from tillroll.migrate.apply import PASSING
 from tillroll.migrate.errors import UsageError
-from tillroll.migrate.files import Folder, MigrationFile, read_folder
+from tillroll.migrate.files import Content, Folder, MigrationFile, read_folder
 from tillroll.migrate.history import Deadline
 from tillroll.migrate.journal import Known
 from tillroll.migrate.parser import meaning
 from tillroll.migrate.status import read_status
 
 __all__ = ["Repair", "RepairResult", "repair"]
-
-_NOTHING = meaning(())
 
 
 @dataclass(frozen=True)
@@ -78,8 +76,9 @@ def repair(
         wait: Seconds to wait for others who work on the history.
 
     Raises:
-        UsageError: A version has no file, is applied already, is not …; nothing was changed.
-        LockContention: Others worked on the history until the deadline.
+        UsageError: A version has no file, is applied already, is not …, or there are several to
+            align; nothing was changed.
+        LockContention: Others worked on the history, or on one of the files, until the deadline.
         ConnectionFailed: The database cannot be reached or used.
     """
     found = read_folder(folder)
@@ -87,49 +86,44 @@ def repair(
     for version in (*applied, *accept_edit):
         if version not in files:
             raise UsageError(f"there is no file of version {version} in {folder}")
+    touched = {*applied, *reverted, *accept_edit, *(files if align else ())}
     with history.connect(dsn) as conn, history.access():
-        deadline = Deadline(wait)
-        while True:
-            try:
-                with conn.transaction(force_rollback=dry_run):
-                    history.make(conn)
-                    history.lock(conn)
-                    repairs = [
-                        *_reverted(conn, reverted),
-                        *(_aligned(conn, found) if align else ()),
-                        *_applied(conn, [files[version] for version in sorted(applied)]),
-                        *_accepted(conn, found, [files[version] for version in accept_edit]),
-                    ]
-                return RepairResult(tuple(repairs), dry_run)
-            except (*PASSING, *history.MADE_BY_ANOTHER) as error:
-                deadline.wait(error, "the history is locked")
+
+        def do() -> tuple[Repair, ...]:
+            journal.refuse_working(conn, touched)
+            return (
+                *_reverted(conn, sorted(set(reverted))),
+                *(_aligned(conn, found) if align else ()),
+                *_applied(conn, [files[version] for version in sorted(set(applied))]),
+                *_accepted(conn, found, [files[version] for version in sorted(set(accept_edit))]),
+            )
+
+        return RepairResult(history.change(conn, Deadline(wait), do, dry_run=dry_run), dry_run)
 
 
-def _reverted(conn: psycopg.Connection, versions: Collection[str]) -> list[Repair]:
+def _reverted(conn: psycopg.Connection, versions: list[str]) -> list[Repair]:
     known = history.read(conn) | journal.unfinished(conn).keys()
     for version in versions:
         if version not in known:
             raise UsageError(f"version {version} is not in the history; nothing was changed")
         history.remove(conn, version)
         journal.forget(conn, version)
-    return [Repair("reverted", version) for version in sorted(versions)]
+    return [Repair("reverted", version) for version in versions]
 
 
-def _applied(conn: psycopg.Connection, files: Sequence[MigrationFile]) -> list[Repair]:
+def _applied(conn: psycopg.Connection, files: list[MigrationFile]) -> list[Repair]:
     there = history.read(conn)
     for file in files:
         if file.version in there:
             raise UsageError(f"{file.path.name} is applied already; nothing was changed")
         content = file.read()
-        history.record(conn, file.version, file.name, content.texts)
+        history.see_recorded(history.record(conn, file.version, file.name, content.texts))
         journal.remember(conn, file, content, origin="repair", seconds=0)
         journal.forget(conn, file.version)
     return [Repair("applied", file.version) for file in files]
 
 
-def _accepted(
-    conn: psycopg.Connection, folder: Folder, files: Sequence[MigrationFile]
-) -> list[Repair]:
+def _accepted(conn: psycopg.Connection, folder: Folder, files: list[MigrationFile]) -> list[Repair]:
     states = {file.version: file.state for file in read_status(conn, folder).files}
     for file in files:
         if states[file.version] not in {"edited", "cosmetic"}:
@@ -145,20 +139,32 @@ def _aligned(conn: psycopg.Connection, folder: Folder) -> list[Repair]:
     known = journal.read_known(conn)
     files = {file.version: file for file in folder.files}
     repairs = []
-    homeless = {version: _said(each) for version, each in known.items() if version not in files}
     for version, file in files.items():
-        if version in known:
-            if known[version].name != file.name:
-                history.rename(conn, version, version, file.name)
-                repairs.append(Repair("renamed", version, file.name))
-            continue
-        content = file.read()
-        twins = [old for old, said in homeless.items() if said == content.meaning != _NOTHING]
-        if len(twins) == 1:
-            del homeless[twins[0]]
-            history.rename(conn, twins[0], version, file.name)
+        if version in known and known[version].name != file.name:
+            history.rename(conn, version, version, file.name)
+            repairs.append(Repair("renamed", version, file.name))
+    homeless: dict[str | None, list[str]] = defaultdict(list)
+    for version in sorted(known.keys() - files.keys()):
+        homeless[_said(known[version])].append(version)
+    candidates: dict[str, list[tuple[MigrationFile, Content]]] = defaultdict(list)
+    for version in sorted(files.keys() - known.keys()) if homeless else ():
+        content = files[version].read()
+        candidates[content.meaning].append((files[version], content))
+    candidates.pop(meaning(()), None)  # of nothing nobody can tell what it was
+    for said, found in candidates.items():
+        rows = homeless[said]
+        if len(rows) * len(found) > 1:
+            raise UsageError(
+                f"of the same statements are the versions {', '.join(rows)} of the history, and "
+                f"the files {', '.join(file.path.name for file, _ in found)}: which is which "
+                "cannot be told; nothing was changed. Move each by hand: --reverted VERSION "
+                "--applied VERSION"
+            )
+        if rows:
+            ((file, content),) = found
+            history.rename(conn, rows[0], file.version, file.name)
             journal.remember(conn, file, content, origin="repair", seconds=0)
-            repairs.append(Repair("moved", twins[0], version))
+            repairs.append(Repair("moved", rows[0], file.version))
     return repairs
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "compare_history",
     "forward",
     "read_status",
+    "refuse_divergent",
 ]
 
 State = Literal["applied", "cosmetic", "edited", "running", "part_way", "pending", "out_of_order"]
@@ -142,18 +143,7 @@ def forward(
             "Nothing was applied. Rename them to <14 digits>_<name>.sql; where they are applied "
             "already, `tillroll migrate repair --align` follows."
         )
-    if status.remote_only:
-        raise HistoryDivergent(
-            f"applied in the database, but not in this folder: {', '.join(status.remote_only)}\n"
-            "Nothing was applied. Get those files (another branch? `git pull`), or see "
-            "`tillroll migrate repair --help`."
-        )
-    if edited := status.in_state("edited"):
-        raise HistoryDivergent(
-            f"edited after they were applied: {_names(edited)}\n"
-            "Nothing was applied. Restore them and write a new migration; where the database "
-            "already is what they say now: `tillroll migrate repair --accept-edit VERSION`."
-        )
+    refuse_divergent(status, "Nothing was applied.")
     late = [file for file in status.in_state("out_of_order") if file.version not in allowed]
     if late:
         raise HistoryDivergent(
@@ -166,6 +156,29 @@ def forward(
         raise Unfinished(begun[0].version, f"{begun[0].version}_{begun[0].name}.sql")
     todo = {file.version for file in status.in_state("running", "pending", "out_of_order")}
     return tuple(file for file in folder.files if file.version in todo)
+
+
+def refuse_divergent(status: Status, consequence: str) -> None:
+    """Refuse a history that has versions without a file, or whose files were edited since.
+
+    Args:
+        consequence: What follows from it, as a sentence.
+
+    Raises:
+        HistoryDivergent: It has.
+    """
+    if status.remote_only:
+        raise HistoryDivergent(
+            f"applied in the database, but not in this folder: {', '.join(status.remote_only)}\n"
+            f"{consequence} Get those files (another branch? `git pull`), or see "
+            "`tillroll migrate repair --help`."
+        )
+    if edited := status.in_state("edited"):
+        raise HistoryDivergent(
+            f"edited after they were applied: {_names(edited)}\n"
+            f"{consequence} Restore them and write a new migration; where the database "
+            "already is what they say now: `tillroll migrate repair --accept-edit VERSION`."
+        )
 
 
 def _applied(file: MigrationFile, known: Known) -> tuple[State, bool]:

@@ -12,6 +12,7 @@ from tillroll.cli.migrate.options import (
     DbUrl,
     Dir,
     DryRun,
+    HistoryWait,
     Platform,
     Yes,
     confirm,
@@ -46,6 +47,7 @@ def adopt_(
     ] = None,
     dry_run: DryRun = False,
     yes: Yes = False,
+    wait: HistoryWait = 60,
     platform: Platform = None,
     shadow_url: BesideUrl = None,
     as_json: Json = False,
@@ -68,14 +70,23 @@ def adopt_(
             through=through,
             baseline=baseline,
             dry_run=dry_run,
+            wait=wait,
         )
-        emit(made, as_json, lambda: _show(made))
+        emit(made, as_json, lambda: _show(made, baseline is not None))
     raise typer.Exit(DONE if made.proven else DRIFT)
 
 
-def _show(made: Adoption) -> None:
+def _show(made: Adoption, baseline: bool) -> None:
     for difference in made.drift:
         typer.echo(str(difference))
+    if not made.proven and baseline:
+        say("a baseline cannot make all that the database is, so nothing was written")
+        say(
+            "  fix: make what the platform or the server brings (a setting, a subscription, what "
+            "another role owns) in a file of --platform; take the rest away, adopt, and make it "
+            "again in a migration"
+        )
+        return
     if not made.proven:
         say("the database is not what these files make, so nothing was written")
         say("  fix: write a migration for what differs, or correct the database; then adopt again")

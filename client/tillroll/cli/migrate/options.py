@@ -23,6 +23,7 @@ __all__ = [
     "DbUrl",
     "Dir",
     "DryRun",
+    "HistoryWait",
     "Platform",
     "ShadowUrl",
     "SourceDirs",
@@ -64,6 +65,10 @@ BesideUrl = Annotated[
 ]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Only say what would happen; nothing is written.")
+]
+HistoryWait = Annotated[
+    float,
+    typer.Option("--wait", min=0, help="Seconds to wait for others who work on the history."),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Dir = Annotated[

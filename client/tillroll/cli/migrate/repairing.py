@@ -10,6 +10,7 @@ from tillroll.cli.migrate.options import (
     AppliedDir,
     DbUrl,
     DryRun,
+    HistoryWait,
     Yes,
     applied_folder,
     confirm,
@@ -56,6 +57,7 @@ def repair_(
     ] = False,
     dry_run: DryRun = False,
     yes: Yes = False,
+    wait: HistoryWait = 60,
     as_json: Json = False,
 ) -> None:
     """Change what the history says, never what the database is. Options can be repeated."""
@@ -75,6 +77,7 @@ def repair_(
             accept_edit=accept_edit or (),
             align=align,
             dry_run=dry_run,
+            wait=wait,
         )
         emit(result, as_json, lambda: _show(result))
 
