@@ -96,25 +96,11 @@ def contract(
         GateFailed: A migration does not apply.
         ConnectionFailed: There is no server.
     """
-    document = read_lock(lock, _KIND)
-    before = None if document is None else Contract.read(document)
+    before = _read(lock)
     with migrated(folder, platform, db_url) as (conn, _), as_roles(conn, _ROLES) as roles:
         after = read_contract(conn, roles, schemas)
-    changes = () if before is None else compare_contracts(before, after)
-    accepted = all(each.severity not in _GRAVE or each.severity in accept for each in changes)
-    written = write and accepted and before != after
-    if written:
-        write_lock(lock, _KIND, after.document())
-    return ContractResult(
-        str(lock),
-        len(after.functions),
-        len(after.relations),
-        tuple(name for name in schemas if name not in after.schemas),
-        changes,
-        accepted,
-        written,
-        agrees=written or before == after,
-    )
+    missing = tuple(name for name in schemas if name not in after.schemas)
+    return _result(lock, before, after, accept, missing, write)
 
 
 def compare_locks(
@@ -130,20 +116,37 @@ def compare_locks(
     Raises:
         UsageError: One of them is not there, or not usable.
     """
-    found = []
-    for path in (reference, lock):
-        document = read_lock(path, _KIND)
-        if document is None:
-            raise UsageError(f"there is no lock file {path}")
-        found.append(Contract.read(document))
-    changes = compare_contracts(*found)
+    before, after = _read(reference), _read(lock)
+    if before is None or after is None:
+        raise UsageError(f"there is no lock file {lock if before else reference}")
+    return _result(lock, before, after, accept)
+
+
+def _read(lock: Path) -> Contract | None:
+    document = read_lock(lock, _KIND)
+    return None if document is None else Contract.read(document)
+
+
+def _result(
+    lock: Path,
+    before: Contract | None,
+    after: Contract,
+    accept: Collection[Severity],
+    missing: tuple[str, ...] = (),
+    write: bool = False,
+) -> ContractResult:
+    changes = () if before is None else compare_contracts(before, after)
+    accepted = all(each.severity not in _GRAVE or each.severity in accept for each in changes)
+    written = write and accepted and before != after
+    if written:
+        write_lock(lock, _KIND, after.document())
     return ContractResult(
         str(lock),
-        len(found[1].functions),
-        len(found[1].relations),
-        (),
+        len(after.functions),
+        len(after.relations),
+        missing,
         changes,
-        all(each.severity not in _GRAVE or each.severity in accept for each in changes),
-        written=False,
-        agrees=found[0] == found[1],
+        accepted,
+        written,
+        agrees=written or before == after,
     )

@@ -3,7 +3,7 @@
 Functions have the aspects `arguments` (name and type, in order), `defaults` (of those that may be
 left out), `columns` (of RETURNS TABLE), `execute`, `settings` and `is` (what it returns, its
 volatility …). Relations have `columns`, `not null`, `required`, a verb each with the roles and
-columns, `embeds` and `is`; types have `fields`, `labels`, or `base` and `checks`; schemas `usage`.
+columns, and `is`; types have `fields`, `labels`, or `base` and `checks`; schemas `usage`.
 """
 
 from __future__ import annotations
@@ -23,24 +23,15 @@ class Function:
 
     aspects: Aspects
 
-    def of(self, aspect: str) -> dict[str, str]:
-        """Return all of one aspect."""
-        return self.aspects.get(aspect, {})
-
-    @property
-    def returns(self) -> str:
-        """A type; `setof` before it where it is a set."""
-        return self.of("is").get("returns", "void")
-
     @property
     def names(self) -> frozenset[str]:
-        """All arguments."""
-        return frozenset(self.of("arguments"))
+        """All arguments; `(json)` for one that is the whole body."""
+        return frozenset(self.aspects.get("arguments", {}))
 
     @property
     def required(self) -> frozenset[str]:
         """Arguments that must be given."""
-        return self.names - self.of("defaults").keys()
+        return self.names - self.aspects.get("defaults", {}).keys()
 
 
 @dataclass(frozen=True)
@@ -59,17 +50,10 @@ class Contract:
     types: dict[str, Aspects]
     schemas: dict[str, Aspects]
 
-    def type(self, name: str, aspect: str) -> dict[str, str]:
-        """Return one aspect of a type; none where it is Postgres's own."""
-        return self.types.get(name, {}).get(aspect, {})
-
     def base(self, name: str) -> str:
-        """Return what a domain is made of; any other type as it is."""
-        return self.type(name, "is").get("base", name)
-
-    def fields(self, name: str) -> dict[str, str]:
-        """Return the fields of a composite type, or of a relation's rows."""
-        return self.relations.get(name, {}).get("columns", {}) or self.type(name, "fields")
+        """Return what a domain is made of, text for an enum; any other type as it is."""
+        own = self.types.get(name, {})
+        return "text" if "labels" in own else own.get("is", {}).get("base", name)
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON."""
