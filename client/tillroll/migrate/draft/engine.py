@@ -8,11 +8,9 @@ from itertools import chain, groupby
 from operator import itemgetter
 
 import psycopg
-from psycopg import sql
 
 from tillroll.migrate.draft.index import Index
-from tillroll.migrate.draft.rows import row_steps
-from tillroll.migrate.draft.steps import ROWS, VIEWS, Key, Planner, Step
+from tillroll.migrate.draft.steps import VIEWS, Key, Planner, Step
 from tillroll.migrate.errors import UsageError
 from tillroll.migrate.facts import Catalog, read_catalog
 
@@ -108,8 +106,7 @@ class Drafter:
         """
         planner = self._planner(have)
         self._replaced = planner.replaced
-        rows = row_steps(self.conn, have, self.want, self.index, planner.differing, self._may_drop)
-        steps = [*planner.steps(), *((ROWS, step) for step in rows)]
+        steps = planner.steps()
         best = [(n, replace(s, ways=s.ways[:1], cascade="")) for n, s in steps if n <= VIEWS]
         for _, group in chain(groupby(best, itemgetter(0)), groupby(steps, itemgetter(0))):
             now = self._keep([step for _, step in group if step.keys not in self._stuck], have)
@@ -175,11 +172,11 @@ class Drafter:
         # A column that changes looks after these itself; one that goes takes its own along.
         own = _OF_COLUMN if step.keys[0][0] == "column" else set()
         skip = {key for key in have if key in step.keys or key[0] in own}
-        planner = Planner(have, after, self.index, skip, self._may_go, self._quote)
+        planner = Planner(have, after, self.index, skip, self._may_go)
         drops = [
             replace(each, note=_BACK)
             for _, each in planner.steps()
-            if each.keys[0][0] != "comment" and not each.keys[0][0].startswith("grants")
+            if not planner.lost.isdisjoint(each.keys)
         ]
         mark, done = len(self._parts), False
         with self.conn.transaction():
@@ -201,14 +198,11 @@ class Drafter:
         return key[0] in _REMADE or self.want[key].get("kind") in {"v", "m"}
 
     def _planner(self, have: Catalog) -> Planner:
-        return Planner(have, self.want, self.index, self.skip, self._may_drop, self._quote)
+        return Planner(have, self.want, self.index, self.skip, self._may_drop)
 
     def _read(self) -> Catalog:
         with self.conn.transaction(force_rollback=True):
             return read_catalog(self.conn, self.reference)
-
-    def _quote(self, text: str) -> str:
-        return sql.Literal(text).as_string(self.conn).strip()
 
 
 def _differ(one: Catalog, other: Catalog, keys: Iterable[Key]) -> bool:
