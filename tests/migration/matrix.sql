@@ -121,4 +121,3 @@ create function app.as_owner_pinned() returns bigint language sql security defin
     set search_path = '' as 'select count(*) from hidden.secret';
 create function app.on_change() returns trigger language plpgsql as 'begin return new; end';
 create procedure app.done() language sql as 'select 1';
-alter default privileges in schema app grant select on tables to anon;

@@ -21,7 +21,7 @@ from tillroll.migrate.files import read_folder
 from tillroll.migrate.replay import replay
 from tillroll.migrate.shadow import shadow
 
-__all__ = ["Reach", "as_roles", "migrated", "origins", "reaches"]
+__all__ = ["Reach", "as_roles", "migrated", "reaches"]
 
 # What the catalog alone says. A verb on columns comes with those it is granted on.
 _GRANTED = """
@@ -144,13 +144,6 @@ def reaches(
         if reach != ():
             found.append(Reach(oid, name, role, verb, reach))
     return tuple(found)
-
-
-def origins(conn: psycopg.Connection, query: str) -> tuple[tuple[int, int], ...]:
-    """Return where a query's columns come from: a relation's oid and a column's number, 0 else."""
-    conn.pgconn.prepare(b"", query.encode())
-    told = conn.pgconn.describe_prepared(b"")
-    return tuple((told.ftable(at), told.ftablecol(at)) for at in range(told.nfields))
 
 
 _STATEMENTS = {
