@@ -11,7 +11,6 @@ from tillroll.migrate.contract import (
     ContractChange,
     ContractResult,
     Severity,
-    compare_locks,
     contract,
     exposed_schemas,
 )
@@ -123,7 +122,6 @@ __all__ = [
     "calibrate",
     "check",
     "compare",
-    "compare_locks",
     "contract",
     "drift",
     "drift_since_last_up",

@@ -15,14 +15,7 @@ from tillroll.migrate.errors import UsageError
 from tillroll.migrate.files import read_sql
 from tillroll.migrate.lockfile import read_lock, write_lock
 
-__all__ = [
-    "ContractChange",
-    "ContractResult",
-    "Severity",
-    "compare_locks",
-    "contract",
-    "exposed_schemas",
-]
+__all__ = ["ContractChange", "ContractResult", "Severity", "contract", "exposed_schemas"]
 
 _KIND = "contract 1"
 _ROLES = ("anon", "authenticated", "service_role")
@@ -31,7 +24,7 @@ _GRAVE = ("BREAKING", "SECURITY")
 
 @dataclass(frozen=True)
 class ContractResult:
-    """A contract against its lock, or against another.
+    """A contract against its lock.
 
     Attributes:
         lock: The lock file.
@@ -96,45 +89,10 @@ def contract(
         GateFailed: A migration does not apply.
         ConnectionFailed: There is no server.
     """
-    before = _read(lock)
+    document = read_lock(lock, _KIND)
+    before = None if document is None else Contract.read(document)
     with migrated(folder, platform, db_url) as (conn, _), as_roles(conn, _ROLES) as roles:
         after = read_contract(conn, roles, schemas)
-    missing = tuple(name for name in schemas if name not in after.schemas)
-    return _result(lock, before, after, accept, missing, write)
-
-
-def compare_locks(
-    reference: Path, lock: Path, *, accept: Collection[Severity] = ()
-) -> ContractResult:
-    """Compare a lock file with an older one; no server is needed.
-
-    Args:
-        reference: The older one, of a release for instance.
-        lock: The newer one.
-        accept: As for `contract`.
-
-    Raises:
-        UsageError: One of them is not there, or not usable.
-    """
-    before, after = _read(reference), _read(lock)
-    if before is None or after is None:
-        raise UsageError(f"there is no lock file {lock if before else reference}")
-    return _result(lock, before, after, accept)
-
-
-def _read(lock: Path) -> Contract | None:
-    document = read_lock(lock, _KIND)
-    return None if document is None else Contract.read(document)
-
-
-def _result(
-    lock: Path,
-    before: Contract | None,
-    after: Contract,
-    accept: Collection[Severity],
-    missing: tuple[str, ...] = (),
-    write: bool = False,
-) -> ContractResult:
     changes = () if before is None else compare_contracts(before, after)
     accepted = all(each.severity not in _GRAVE or each.severity in accept for each in changes)
     written = write and accepted and before != after
@@ -144,7 +102,7 @@ def _result(
         str(lock),
         len(after.functions),
         len(after.relations),
-        missing,
+        tuple(name for name in schemas if name not in after.schemas),
         changes,
         accepted,
         written,

@@ -106,27 +106,16 @@ def comment(identity: str, text: str | None) -> str:
     return f"comment on {identity} is {'null' if text is None else _quote(text)}"
 
 
-def put_rows(table: str, columns: Mapping[str, Properties], rows: Mapping[str, Properties]) -> str:
-    """Insert rows, or update those of the same key.
-
-    Args:
-        table: Its name.
-        columns: What can be written, by name as SQL has it.
-        rows: By their keys as JSON.
-    """
-    names = ", ".join(columns)
-    always = any(each["identity"] == "a" for each in columns.values())
+def put_rows(table: str, rows: Mapping[str, Properties]) -> str:
+    """Insert rows, or update those of the same key; rows are given by their keys as JSON."""
     values = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows.values())
-    text = (
-        f"insert into {table} ({names}){' overriding system value' if always else ''}\n"
-        f"select {names} from jsonb_populate_recordset(null::{table}, {_quote(f'[{values}]')})"
+    key, row = next((json.loads(key), row) for key, row in rows.items())
+    changed = ", ".join(f"{name} = excluded.{name}" for name in row if name not in key)
+    over = f"\non conflict ({', '.join(key)}) do update set {changed}" if changed else ""
+    return (
+        f"insert into {table} overriding system value\n"
+        f"select * from jsonb_populate_recordset(null::{table}, {_quote(f'[{values}]')}){over}"
     )
-    key = json.loads(next(iter(rows)))
-    keys = [name for name in columns if name.strip('"') in key]
-    changed = [f"{name} = excluded.{name}" for name in columns if name not in keys]
-    if changed:
-        text += f"\non conflict ({', '.join(keys)}) do update set {', '.join(changed)}"
-    return text
 
 
 def take_row(table: str, key: str) -> str:

@@ -63,7 +63,7 @@ class Drafter:
     _reasons: dict[Key, str] = field(default_factory=dict)
     _stuck: set[tuple[Key, ...]] = field(default_factory=set)
     _sqlstate: str | None = None
-    _replaced: Set[Key] = frozenset()
+    _planner: Planner = field(init=False)
 
     def run(self, first: Iterable[str]) -> Draft:
         """Find the statements.
@@ -80,14 +80,15 @@ class Drafter:
                 if not self._try(step):
                     raise UsageError(f"{text}: {self._reasons[step.keys[0]]}")
             have = self._read()
-            self._refuse_unknown(self._planner(have).lost)
+            self._plan(have)
+            self._refuse_unknown(self._planner.lost)
             for _ in range(_ROUNDS):
                 now = self._round(have)
                 if now is None:
                     break
                 have = now
-            dropped = self._planner(have).dropped()
-        dropped = tuple(key for key in dropped if not self._may_drop(key))
+                self._plan(have)
+            dropped = tuple(key for key in self._planner.dropped() if not self._may_drop(key))
         return Draft(tuple(self._parts), self._reasons, dropped)
 
     def _refuse_unknown(self, lost: Set[Key]) -> None:
@@ -104,9 +105,7 @@ class Drafter:
         The best way of each first, up to the views: a file as a whole may wait for a function that
         one of its triggers calls.
         """
-        planner = self._planner(have)
-        self._replaced = planner.replaced
-        steps = planner.steps()
+        steps = self._planner.steps()
         best = [(n, replace(s, ways=s.ways[:1], cascade="")) for n, s in steps if n <= VIEWS]
         for _, group in chain(groupby(best, itemgetter(0)), groupby(steps, itemgetter(0))):
             now = self._keep([step for _, step in group if step.keys not in self._stuck], have)
@@ -171,12 +170,10 @@ class Drafter:
             return False
         # A column that changes looks after these itself; one that goes takes its own along.
         own = _OF_COLUMN if step.keys[0][0] == "column" else set()
-        skip = {key for key in have if key in step.keys or key[0] in own}
-        planner = Planner(have, after, self.index, skip, self._may_go)
         drops = [
-            replace(each, note=_BACK)
-            for _, each in planner.steps()
-            if not planner.lost.isdisjoint(each.keys)
+            Step((key,), ((self._planner.drop(key),),), note=_BACK)
+            for key in have
+            if key not in after and key not in step.keys and key[0] not in own and self._may_go(key)
         ]
         mark, done = len(self._parts), False
         with self.conn.transaction():
@@ -194,11 +191,11 @@ class Drafter:
     def _may_go(self, key: Key) -> bool:
         """Whether something in the way may be dropped: it comes back without a loss."""
         if key not in self.want:
-            return key in self._replaced or self._may_drop(key)
+            return key in self._planner.replaced or self._may_drop(key)
         return key[0] in _REMADE or self.want[key].get("kind") in {"v", "m"}
 
-    def _planner(self, have: Catalog) -> Planner:
-        return Planner(have, self.want, self.index, self.skip, self._may_drop)
+    def _plan(self, have: Catalog) -> None:
+        self._planner = Planner(have, self.want, self.index, self.skip, self._may_drop)
 
     def _read(self) -> Catalog:
         with self.conn.transaction(force_rollback=True):

@@ -86,9 +86,3 @@ class Index:
         """Return the file whose reference rows are this table's alone, else nothing."""
         files = [each.file for each in self._sources if table in each.file.reference]
         return verbatim(files[0]) if [each.reference for each in files] == [(table,)] else ""
-
-    def all(self, kind: str) -> tuple[str, ...]:
-        """Return every statement of a kind."""
-        return tuple(
-            each.text for source in self._sources for each in source.statements if each.kind == kind
-        )

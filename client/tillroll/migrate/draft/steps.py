@@ -15,7 +15,7 @@ __all__ = ["VIEWS", "Key", "Planner", "Step", "word"]
 Key = tuple[str, str]  # kind and identity of a fact
 
 _ORDER = (  # what comes first; what goes for good goes late, when nothing leans on it any more
-    *("rename", "schema", "extension", "setting", "default privileges", "type", "table", "column"),
+    *("rename", "schema", "extension", "type", "table", "column"),
     *("function", "view", "constraint", "index", "statistics", "trigger", "rule", "policy"),
     *("event trigger", "publication", "grants", "drop", "comment", "row"),
 )
@@ -23,10 +23,7 @@ VIEWS = _ORDER.index("view")
 _WORDS = {"v": "view", "m": "materialized view", "S": "sequence", "f": "foreign table"}
 _ROUTINES = {"p": "procedure", "a": "aggregate"}
 _WITH_OTHERS = {"comment", "grants"}  # they go with what they are on
-_SAID_TOGETHER = {
-    "default privileges": "alter_default_privileges_stmt",
-    "setting": "alter_role_set_stmt",
-}
+_UNSAID = {"sequence", "column order", "default privileges", "setting"}
 _FLAGS = {
     "row security": {True: "enable row level security", False: "disable row level security"},
     "forced row security": {True: "force row level security", False: "no force row level security"},
@@ -96,9 +93,7 @@ class Planner:
         }
         self._gained = {key for key in self._differing if key not in have}
         self.lost = {
-            key
-            for key in self._differing
-            if key not in want and _kind(key) not in {*_WITH_OTHERS, *_SAID_TOGETHER}
+            key for key in self._differing if key not in want and _kind(key) not in _WITH_OTHERS
         }
         self._replacing = dict(self._replacements())
         self.replaced = set(self._replacing.values())
@@ -120,6 +115,12 @@ class Planner:
         ordered = sorted(self._differing - renamed - self.replaced, key=self._place)
         steps = [(self._place(key)[0], step) for key in ordered for step in self._of(key)]
         return [*((0, step) for step in renames), *steps]
+
+    def drop(self, key: Key) -> str:
+        """Return the statement that drops a thing."""
+        if key[0] == "row":
+            return alters.take_row(*key[1].split(" ", 1))
+        return self._say(_DROP.get(key[0], "drop {word} {identity}"), key)
 
     def _place(self, key: Key) -> tuple[int, bool, int, str]:
         kind, then = _kind(key), key[1]
@@ -146,7 +147,7 @@ class Planner:
             return ("constraint", identity) in self._all
         if kind == "relation" and thing["kind"] == "S":
             return self._comes_with_column(self._all["sequence", identity].get("owned by"))
-        return kind in {"sequence", "column order"} or (kind == "relation" and thing["kind"] == "c")
+        return kind in _UNSAID or (kind == "relation" and thing["kind"] == "c")
 
     def _comes_with_column(self, owner: str | None) -> bool:
         """Whether a sequence that is owned by a column is made or dropped together with it."""
@@ -191,13 +192,9 @@ class Planner:
                 yield self._step(key, alters.comment(identity, new["text"] if new else None))
         elif kind.startswith("grants on "):
             yield from self._grants(key)
-        elif kind in _SAID_TOGETHER:
-            keys = tuple(sorted(each for each in self._differing if each[0] == kind))
-            if key == keys[0]:
-                yield Step(keys, (self._index.all(_SAID_TOGETHER[kind]),))
         elif new is None:
             if self._may_drop(key):
-                yield self._step(key, self._drop(key), drop=True)
+                yield self._step(key, self.drop(key), drop=True)
         elif kind == "row":
             yield from self._rows(key)
         elif kind == "column":
@@ -214,7 +211,7 @@ class Planner:
         if old is None:
             yield self._step(key, *self._texts(key, new))
             return
-        drop = self._drop(old)
+        drop = self.drop(old)
         over = [(text,) for text in self._texts(key, new, over=True) if old == key]
         anew = [(drop, text) for text in self._texts(key, new)]
         yield Step(tuple(dict.fromkeys((key, old))), (*over, *anew), f"{drop} cascade")
@@ -260,30 +257,19 @@ class Planner:
         elif old["definition"] == f"{new['definition']} NOT VALID":
             yield self._step(key, self._say("alter {of} {owner} validate constraint {name}", key))
         else:
-            drop = self._drop(key)
+            drop = self.drop(key)
             yield Step((key,), ((drop, add),), f"{drop} cascade")
 
     def _rows(self, key: Key) -> Iterator[Step]:
         """Put all rows of a table that differ, with the first of them."""
-        table = _table(key)
-        keys = [
-            each
-            for each in sorted(self._differing & self._want.keys())
-            if each[0] == "row" and _table(each) == table
-        ]
-        columns = {
-            identity.removeprefix(f"{table}."): thing
-            for (kind, identity), thing in self._want.items()
-            if kind == "column" and identity.startswith(f"{table}.") and not thing["generated"]
-        }
-        if columns and key == keys[0]:
-            rows = {each[1].split(" ", 1)[1]: self._want[each] for each in keys}
-            first = not any(each[0] == "row" and _table(each) == table for each in self._have)
-            texts = [
-                self._index.rows(table) if first else "",
-                alters.put_rows(table, columns, rows),
-            ]
-            yield Step(tuple(keys), tuple((text,) for text in texts if text))
+        rows = {each for each in self._all if each[0] == "row" and _table(each) == _table(key)}
+        keys = sorted(rows & self._differing & self._want.keys())
+        if key == keys[0]:
+            text = alters.put_rows(
+                _table(key), {each[1].split(" ", 1)[1]: self._want[each] for each in keys}
+            )
+            whole = "" if rows & self._have.keys() else self._index.rows(_table(key))
+            yield Step(tuple(keys), tuple((each,) for each in (whole, text) if each))
 
     def _grants(self, key: Key) -> Iterator[Step]:
         of = key[0].removeprefix("grants on "), key[1]
@@ -301,13 +287,8 @@ class Planner:
         yield Step((key,), (texts,))
 
     def _step(self, key: Key, *ways: str, drop: bool = False) -> Step:
-        cascade = f"{self._drop(key)} cascade" if drop else ""
+        cascade = f"{self.drop(key)} cascade" if drop else ""
         return Step((key,), tuple((way,) for way in ways), cascade)
-
-    def _drop(self, key: Key) -> str:
-        if key[0] == "row":
-            return alters.take_row(*key[1].split(" ", 1))
-        return self._say(_DROP.get(key[0], "drop {word} {identity}"), key)
 
     def _say(self, template: str, key: Key) -> str:
         owner, name = _cut(key[1], self._owners)
