@@ -15,7 +15,8 @@ from tests.integration.gateway.conftest import Api, serve
 from tillroll.migrate.access import as_roles
 from tillroll.migrate.contract.calls import Outcome, Shapes, outcomes, taken
 from tillroll.migrate.contract.reading import read_contract
-from tillroll.migrate.contract.shapes import Contract, Function
+from tillroll.migrate.contract.shapes import Contract
+from tillroll.migrate.lockfile import Aspects
 
 TYPES = {"a": "integer", "b": "bigint", "c": "text", "d": "numeric"}
 CASES = 12
@@ -23,14 +24,14 @@ CASES = 12
 Call = frozenset[str]
 
 
-def function(required: str, optional: str = "") -> Function:
+def function(required: str, optional: str = "") -> Aspects:
     arguments = {name: TYPES.get(name, "integer") for name in required + optional}
-    return Function({"arguments": arguments, "defaults": dict.fromkeys(optional, "1")})
+    return {"arguments": arguments, "defaults": dict.fromkeys(optional, "1")}
 
 
-def overloads(draw: random.Random, names: str, *, most: int = 3) -> list[Function]:
+def overloads(draw: random.Random, names: str, *, most: int = 3) -> list[Aspects]:
     """Functions of one name, no two with the same arguments."""
-    found: dict[frozenset[str], Function] = {}
+    found: dict[frozenset[str], Aspects] = {}
     for _ in range(draw.randint(0, most)):
         used = draw.sample(names, draw.randint(0, len(names)))
         cut = draw.randint(0, len(used))
@@ -46,9 +47,13 @@ def calls(names: str) -> list[Call]:
     ]
 
 
-def called(functions: Sequence[Function], call: Call) -> Function | str:
+def called(functions: Sequence[Aspects], call: Call) -> Aspects | str:
     """PostgREST's rule, call by call."""
-    found = [each for each in functions if each.required <= call <= each.names]
+    found = [
+        each
+        for each in functions
+        if each["arguments"].keys() - each["defaults"].keys() <= call <= each["arguments"].keys()
+    ]
     return found[0] if len(found) == 1 else "PGRST203" if found else "PGRST202"
 
 
@@ -56,7 +61,7 @@ def holds(shapes: Sequence[Shapes], call: Call) -> int:
     return sum(each.needed <= call <= each.allowed for each in shapes)
 
 
-def result(outcome: Outcome) -> Function | str:
+def result(outcome: Outcome) -> Aspects | str:
     return outcome.function or outcome.code
 
 
@@ -86,13 +91,11 @@ def test_intervals_say_what_counting_says(seed: int) -> None:
 def test_many_optional_arguments_cost_nothing() -> None:
     names = [f"argument_{number}" for number in range(60)]
     texts = dict.fromkeys(names, "text")
-    wide = Function({"arguments": texts, "defaults": texts})
-    less = Function(
-        {
-            "arguments": dict.fromkeys(names[1:], "text"),
-            "defaults": dict.fromkeys(names[2:], "text"),
-        }
-    )
+    wide = {"arguments": texts, "defaults": texts}
+    less = {
+        "arguments": dict.fromkeys(names[1:], "text"),
+        "defaults": dict.fromkeys(names[2:], "text"),
+    }
     found = outcomes(taken(wide, [wide]), [less])
     counts = {outcome.code: outcome.count for outcome in found}
     assert counts == {"": 2**58, "PGRST202": 2**60 - 2**58}
@@ -151,11 +154,11 @@ def test_a_gateway_does_what_the_intervals_say(world: tuple[Api, Contract], numb
     assert told == seen
 
 
-def written(each: Function) -> str:
+def written(each: Aspects) -> str:
     """The arguments of a function of a case, which it answers with, too."""
     return ", ".join(
-        f"{name} {kind}{' default 1' if name not in each.required else ''}"
-        for name, kind in each.aspects.get("arguments", {}).items()
+        f"{name} {kind}{' default 1' if name in each.get('defaults', {}) else ''}"
+        for name, kind in each.get("arguments", {}).items()
     )
 
 

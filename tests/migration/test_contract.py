@@ -18,7 +18,8 @@ from tillroll.migrate import UsageError, contract, exposed_schemas
 from tillroll.migrate.access import as_roles
 from tillroll.migrate.contract.compare import compare_contracts
 from tillroll.migrate.contract.reading import read_contract
-from tillroll.migrate.contract.shapes import Contract, Function
+from tillroll.migrate.contract.shapes import Contract
+from tillroll.migrate.lockfile import Aspects
 
 PLATFORM = ROOT / "sql" / "platform"
 SCHEMA = Path(__file__).with_name("contract.sql")
@@ -220,21 +221,21 @@ def test_nothing_else_is_told(
 
 
 def test_an_argument_counts_for_the_calls_that_give_it_or_leave_it_out() -> None:
-    def of(*functions: Function) -> Contract:
-        return Contract({"api.f": functions}, {}, {}, {})
+    def of(*functions: Aspects) -> Contract:
+        return Contract({"api.f": [*functions]}, {}, {}, {})
 
     kinds = {"a": "text", "b": "text"}
-    old = Function({"arguments": kinds, "defaults": {"b": "1"}})
+    old = {"arguments": kinds, "defaults": {"b": "1"}}
     # (a) finds the first, (a, b) both.
     new = (
-        Function({"arguments": {"a": "text", "b": "uuid"}, "defaults": {"b": "1"}}),
-        Function({"arguments": kinds}),
+        {"arguments": {"a": "text", "b": "uuid"}, "defaults": {"b": "1"}},
+        {"arguments": kinds},
     )
     assert {each.code for each in compare_contracts(of(old), of(*new))} == {"ambiguous"}
     # (a) finds both, (a, b) the second.
     new = (
-        Function({"arguments": {"a": "text"}}),
-        Function({"arguments": kinds, "defaults": {"b": "2"}}),
+        {"arguments": {"a": "text"}},
+        {"arguments": kinds, "defaults": {"b": "2"}},
     )
     found = compare_contracts(of(old), of(*new))
     assert {each.code for each in found} == {"ambiguous", "new"}
@@ -242,7 +243,7 @@ def test_an_argument_counts_for_the_calls_that_give_it_or_leave_it_out() -> None
 
 def test_the_rows_of_a_relation_are_no_type_of_their_own(base: psycopg.Connection) -> None:
     found = contract_of(base)
-    assert found.functions["api.person"][0].aspects["is"]["returns"] == "api.people"
+    assert found.functions["api.person"][0]["is"]["returns"] == "api.people"
     assert set(found.types) == {"api.item", "api.mood", "api.small"}
 
 

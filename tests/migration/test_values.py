@@ -12,12 +12,12 @@ from tillroll.migrate.contract.values import WIDER, widens
 OWN = Contract(
     {},
     {},
+    {},
     {
         "api.mood": {"labels": {"good": "yes"}},
         "api.glad": {"labels": {"good": "yes"}},
         "api.small": {"is": {"base": "smallint"}, "checks": {"CHECK (value < 9)": "yes"}},
     },
-    {},
 )
 # The largest and the longest that there are.
 VALUES = {

@@ -113,9 +113,8 @@ def generate(
             if len(skip) == len(before):
                 return GenerateResult(None, "", (), ())
             tell("looking for the statements")
-            first = renaming(have, renames or {})
             drafter = Drafter(conn, want, Index(order), reference, skip, frozenset(allow_drop))
-            draft = drafter.run(first)
+            draft = drafter.run(have, renaming(have, renames or {}))
         folders = " and ".join(sources.name_of(each) for each in sources.folders)
         header = _HEADER.format(slug=slug, folders=folders)
         sql = _render(header, (), draft.parts)

@@ -12,8 +12,8 @@ from tillroll.migrate.disk import write_all
 from tillroll.migrate.errors import UsageError
 from tillroll.migrate.exposed import expose
 from tillroll.migrate.files import next_version, read_sql
-from tillroll.migrate.installed import Found, Release, Released, look, names_made
-from tillroll.migrate.parser import Name
+from tillroll.migrate.installed import Found, Release, Released, look
+from tillroll.migrate.parser import Name, names
 
 __all__ = ["InstallResult", "InstalledFile", "Release", "install"]
 
@@ -124,11 +124,13 @@ def install(
 
 def _refuse_taken(release: Release, fresh: Iterable[Released], found: Found) -> None:
     """Refuse where a migration of the project holds a name that a new file needs."""
-    wanted = {name for each in fresh for name in names_made(each.content.statements)} - found.ours
+    statements = [statement for each in fresh for statement in each.content.statements]
+    wanted = {name for statement in statements for name in names(statement)[0]}
+    ours = {path.name for path in found.installed.values()}
     taken = [
         f"{name}, by {file}"
         for name, file in sorted(found.held.items())
-        if name in wanted or Name("schema", name.schema) in wanted
+        if file not in ours and (name in wanted or Name("schema", name.schema) in wanted)
     ]
     if taken:
         raise UsageError(

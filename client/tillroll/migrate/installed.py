@@ -7,7 +7,7 @@ comment in it tells an edited one from one that was never there.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from tillroll.migrate.errors import HistoryDivergent, UsageError
 from tillroll.migrate.files import Content, Folder, MigrationFile, read_folder, read_sql
 from tillroll.migrate.parser import Name, Statement, meaning, names, parse
 
-__all__ = ["Found", "Release", "Released", "look", "names_made"]
+__all__ = ["Found", "Release", "Released", "look"]
 
 _HEADED = r"^-- Installed by {package} \S+ from (\S+\.sql)\."
 
@@ -64,14 +64,12 @@ class Found:
 
     Attributes:
         installed: Where each file of the package is, by its name there.
-        ours: Every name that these took.
         held: The names that all migrations together hold, and which file took each.
         newest: The newest version; empty where there is none.
         ignored: .sql files that are not named `<14 digits>_<name>.sql`.
     """
 
     installed: Mapping[str, Path]
-    ours: frozenset[Name]
     held: Mapping[Name, str]
     newest: str
     ignored: tuple[str, ...]
@@ -98,7 +96,6 @@ def look(folder: Path, release: Release, released: Mapping[str, Released]) -> Fo
         if not all(statement.empty for statement in each.content.statements)
     }
     installed: dict[str, Path] = {}
-    ours: set[Name] = set()
     held: dict[Name, str] = {}
     wrong = []
     for path in paths:
@@ -116,7 +113,6 @@ def look(folder: Path, release: Release, released: Mapping[str, Released]) -> Fo
         if source in released and says != released[source].content.meaning:
             wrong.append(f"{path.name} was edited")
         installed[source] = path
-        ours |= names_made(statements)
     if unknown := sorted(installed.keys() - released.keys()):
         raise UsageError(
             f"a newer release of {release.package} than {release.version} was installed here, "
@@ -133,12 +129,7 @@ def look(folder: Path, release: Release, released: Mapping[str, Released]) -> Fo
             + "\nNothing was written. Restore it from version control and run this again."
         )
     newest = present.files[-1].version if present.files else ""
-    return Found(installed, frozenset(ours), held, newest, present.ignored)
-
-
-def names_made(statements: Iterable[Statement]) -> set[Name]:
-    """Return every name that statements take."""
-    return {name for statement in statements for name in names(statement)[0]}
+    return Found(installed, held, newest, present.ignored)
 
 
 def _follow(held: dict[Name, str], statement: Statement, file: str) -> None:

@@ -97,7 +97,7 @@ def contract(
     accepted = all(each.severity not in _GRAVE or each.severity in accept for each in changes)
     written = write and accepted and before != after
     if written:
-        write_lock(lock, _KIND, after.document())
+        write_lock(lock, _KIND, vars(after))
     return ContractResult(
         str(lock),
         len(after.functions),

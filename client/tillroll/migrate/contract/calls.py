@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Literal
 
-from tillroll.migrate.contract.shapes import Function
+from tillroll.migrate.lockfile import Aspects
 
 __all__ = ["Outcome", "Shapes", "outcomes", "taken"]
 
@@ -27,9 +27,10 @@ class Shapes:
     allowed: frozenset[str]
 
     @classmethod
-    def of(cls, function: Function) -> Shapes:
+    def of(cls, function: Aspects) -> Shapes:
         """Return those that a function takes."""
-        return cls(function.required, function.names)
+        names = frozenset(function.get("arguments", {}))
+        return cls(names - function.get("defaults", {}).keys(), names)
 
     @property
     def count(self) -> int:
@@ -67,7 +68,7 @@ class Outcome:
 
     shapes: tuple[Shapes, ...]
     code: Literal["", "PGRST202", "PGRST203"] = ""
-    function: Function | None = None
+    function: Aspects | None = None
 
     @property
     def smallest(self) -> tuple[str, ...]:
@@ -80,12 +81,12 @@ class Outcome:
         return sum(each.count for each in self.shapes)
 
 
-def taken(function: Function, overloads: Sequence[Function]) -> list[Shapes]:
+def taken(function: Aspects, overloads: Sequence[Aspects]) -> list[Shapes]:
     """Return the shapes that call a function and none of its overloads."""
     return _without([Shapes.of(function)], _others(function, overloads))
 
 
-def outcomes(shapes: Sequence[Shapes], functions: Sequence[Function]) -> list[Outcome]:
+def outcomes(shapes: Sequence[Shapes], functions: Sequence[Aspects]) -> list[Outcome]:
     """Return what becomes of calls.
 
     Args:
@@ -104,7 +105,7 @@ def outcomes(shapes: Sequence[Shapes], functions: Sequence[Function]) -> list[Ou
     return found
 
 
-def _others(function: Function, overloads: Sequence[Function]) -> list[Shapes]:
+def _others(function: Aspects, overloads: Sequence[Aspects]) -> list[Shapes]:
     return [Shapes.of(each) for each in overloads if each is not function]
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tillroll.migrate.contract.calls import Outcome, outcomes, taken
-from tillroll.migrate.contract.shapes import Contract, Function
+from tillroll.migrate.contract.calls import Outcome, Shapes, outcomes, taken
+from tillroll.migrate.contract.shapes import Contract
 from tillroll.migrate.contract.values import widens
 from tillroll.migrate.lockfile import Aspects, differences
 
@@ -89,21 +89,21 @@ def _functions(before: Contract, after: Contract) -> Iterator[ContractChange]:
     for name in before.functions.keys() | after.functions.keys():
         about = f"function {name}"
         old, new = before.functions.get(name, ()), after.functions.get(name, ())
-        known = [each.aspects.get("arguments") for each in old]
-        unmet = [each for each in new if each.aspects.get("arguments") not in known]
+        known = [each.get("arguments") for each in old]
+        unmet = [each for each in new if each.get("arguments") not in known]
         for function in old:
             for outcome in outcomes(taken(function, old), new):
                 unmet = [each for each in unmet if each is not outcome.function]
                 for told in _call(function, outcome, new, before):
                     yield ContractChange(*told[:2], about, told[2], outcome.smallest, outcome.count)
         for function in unmet:
-            kinds = ", ".join(function.aspects.get("arguments", {}).values())
-            for told in _new(function.aspects):
+            kinds = ", ".join(function.get("arguments", {}).values())
+            for told in _new(function):
                 yield ContractChange(*told[:2], about, f"({kinds}) {told[2]}")
 
 
 def _call(
-    old: Function, outcome: Outcome, functions: Sequence[Function], before: Contract
+    old: Aspects, outcome: Outcome, functions: Sequence[Aspects], before: Contract
 ) -> Iterator[Told]:
     """Compare what calls of a function did with what becomes of them."""
     new = outcome.function
@@ -113,7 +113,7 @@ def _call(
         return
     given = {name for shapes in outcome.shapes for name in shapes.allowed}
     omitted = {name for shapes in outcome.shapes for name in shapes.allowed - shapes.needed}
-    for aspect, item, was, now in differences(old.aspects, new.aspects):
+    for aspect, item, was, now in differences(old, new):
         if aspect == "arguments":
             if was is None:
                 yield "INFO", "argument_added", f"{item} may be given"
@@ -126,14 +126,14 @@ def _call(
             yield from _judged(aspect, item, was, now, before)
 
 
-def _reason(outcome: Outcome, functions: Sequence[Function]) -> str:
+def _reason(outcome: Outcome, functions: Sequence[Aspects]) -> str:
     if outcome.code == "PGRST203":
         return "several functions take these arguments"
     call = frozenset(outcome.smallest)
     parts = []
-    for function in functions:
-        parts += [f"{name} must be given" for name in sorted(function.required - call)]
-        parts += [f"{name} is not known" for name in sorted(call - function.names)]
+    for shapes in map(Shapes.of, functions):
+        parts += [f"{name} must be given" for name in sorted(shapes.needed - call)]
+        parts += [f"{name} is not known" for name in sorted(call - shapes.allowed)]
     return ", ".join(dict.fromkeys(parts)) or "the function is gone"
 
 

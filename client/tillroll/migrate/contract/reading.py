@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import psycopg
 
 from tillroll.migrate.access import reaches
-from tillroll.migrate.contract.shapes import Contract, Function
+from tillroll.migrate.contract.shapes import Contract
 from tillroll.migrate.lockfile import Aspects
 
 __all__ = ["read_contract"]
@@ -160,13 +160,13 @@ def read_contract(
             for name, aspects in conn.execute(_OWN + query, given).fetchall()
         ]
 
-    functions: dict[str, tuple[Function, ...]] = {}
+    functions: dict[str, list[Aspects]] = {}
     for name, aspects in rows(_FUNCTIONS):
-        functions[name] = (*functions.get(name, ()), Function(aspects))
+        functions.setdefault(name, []).append(aspects)
     relations = dict(rows(_RELATIONS))
     for reach in reaches(conn, roles, schemas):
         if reach.verb in ("select", "insert", "update", "delete"):
             whole = "yes" if reach.verb == "delete" else "every column"
             granted = whole if reach.columns is None else ", ".join(reach.columns)
             relations[reach.relation].setdefault(reach.verb, {})[reach.role] = granted
-    return Contract(functions, relations, dict(rows(_TYPES)), dict(rows(_SCHEMAS)))
+    return Contract(functions, dict(rows(_SCHEMAS)), relations, dict(rows(_TYPES)))

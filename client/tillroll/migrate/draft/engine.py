@@ -65,20 +65,22 @@ class Drafter:
     _sqlstate: str | None = None
     _planner: Planner = field(init=False)
 
-    def run(self, first: Iterable[str]) -> Draft:
+    def run(self, have: Catalog, renames: Iterable[tuple[Key, str]]) -> Draft:
         """Find the statements.
 
         Args:
-            first: Statements to begin with.
+            have: What is there.
+            renames: What gets a new name first, and which.
 
         Raises:
             UsageError: One of those fails, or nothing of an allowed name would go.
         """
         with self.conn.transaction(force_rollback=True):
-            for text in first:
-                step = Step((("rename", text),), ((text,),))
-                if not self._try(step):
-                    raise UsageError(f"{text}: {self._reasons[step.keys[0]]}")
+            self._plan(have)
+            for key, new in renames:
+                text = self._planner.rename(key, new)
+                if not self._try(Step((key,), ((text,),))):
+                    raise UsageError(f"{text}: {self._reasons[key]}")
             have = self._read()
             self._plan(have)
             self._refuse_unknown(self._planner.lost)

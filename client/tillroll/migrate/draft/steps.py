@@ -10,7 +10,7 @@ from tillroll.migrate.draft import alters
 from tillroll.migrate.draft.index import Called, Index
 from tillroll.migrate.facts import Catalog
 
-__all__ = ["VIEWS", "Key", "Planner", "Step", "word"]
+__all__ = ["VIEWS", "Key", "Planner", "Step"]
 
 Key = tuple[str, str]  # kind and identity of a fact
 
@@ -37,9 +37,10 @@ _DROP = {
 _RENAME = {
     "constraint": "alter {of} {owner} rename constraint {name} to ",
     "index": "alter index {schema}.{name} rename to ",
-    "relation": "alter sequence {identity} rename to ",
+    "column": "alter {of} {owner} rename {part} {name} to ",
     **dict.fromkeys(("trigger", "policy"), "alter {word} {name} on {owner} rename to "),
 }
+_BY_SHAPE = {"constraint", "index", "relation", "trigger", "policy"}
 _FILL = "Fails where the table has rows: fill the column before it is NOT NULL."
 
 
@@ -116,6 +117,10 @@ class Planner:
         steps = [(self._place(key)[0], step) for key in ordered for step in self._of(key)]
         return [*((0, step) for step in renames), *steps]
 
+    def rename(self, key: Key, new: str) -> str:
+        """Return the statement that gives a thing a new name."""
+        return self._say(_RENAME.get(key[0], "alter {word} {identity} rename to "), key) + new
+
     def drop(self, key: Key) -> str:
         """Return the statement that drops a thing."""
         if key[0] == "row":
@@ -166,13 +171,12 @@ class Planner:
 
     def _renames(self) -> Iterator[Step]:
         """Give what is the same as another that it replaces, but for the name."""
-        fresh = {self._shape(key): key for key in self._gained if key[0] in _RENAME}
+        fresh = {self._shape(key): key for key in self._gained if key[0] in _BY_SHAPE}
         for key in sorted(self.lost):
-            twin = fresh.get(self._shape(key)) if key[0] in _RENAME else None
+            twin = fresh.get(self._shape(key)) if key[0] in _BY_SHAPE else None
             if twin is not None:
                 of = self._schemas if key[0] == "relation" else self._owners
-                text = self._say(_RENAME[key[0]], key) + _cut(twin[1], of)[1]
-                yield Step((key, twin), ((text,),))
+                yield Step((key, twin), ((self.rename(key, _cut(twin[1], of)[1]),),))
 
     def _shape(self, key: Key) -> object:
         kind, identity = key
@@ -223,7 +227,7 @@ class Planner:
 
     def _change(self, key: Key, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Step]:
         kind, identity = key
-        begin = f"alter {word(kind, new)} {identity}"
+        begin = f"alter {_word(kind, new)} {identity}"
         if old.get("owner") != new.get("owner"):
             yield self._step(key, f"{begin} owner to {new['owner']}")
         elif kind == "type" and new["labels"]:
@@ -281,7 +285,7 @@ class Planner:
             texts = alters.grants(f"table {table}", f" ({name})", old, new, None)
         else:
             thing = self._want[of]
-            target = "table" if thing.get("kind") in {"v", "m", "f"} else word(of[0], thing)
+            target = "table" if thing.get("kind") in {"v", "m", "f"} else _word(of[0], thing)
             everything = new.get(thing["owner"])
             texts = alters.grants(f"{target} {key[1]}", "", old, new, everything)
         yield Step((key,), (texts,))
@@ -295,7 +299,7 @@ class Planner:
         of = self._all.get(self._owners.get(owner, key), {}).get("kind")
         return template.format(
             identity=key[1],
-            word=word(key[0], self._have.get(key) or self._all[key]),
+            word=_word(key[0], self._have.get(key) or self._all[key]),
             owner=owner,
             name=name,
             schema=_cut(owner, self._schemas)[0],
@@ -316,8 +320,7 @@ class Planner:
         return kind, identity.replace('"', "")
 
 
-def word(kind: str, thing: Mapping[str, Any]) -> str:
-    """Return what SQL calls such a thing."""
+def _word(kind: str, thing: Mapping[str, Any]) -> str:
     if kind == "relation":
         return _WORDS.get(thing["kind"], "table")
     if kind == "function":
