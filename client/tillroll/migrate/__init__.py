@@ -12,7 +12,6 @@ from tillroll.migrate.contract import (
     ContractResult,
     Severity,
     contract,
-    exposed_schemas,
 )
 from tillroll.migrate.drift import Drift, Drifted, drift, drift_since_last_up
 from tillroll.migrate.errors import (
@@ -27,6 +26,7 @@ from tillroll.migrate.errors import (
     Unfinished,
     UsageError,
 )
+from tillroll.migrate.exposed import exposed_schemas
 from tillroll.migrate.facts import Fact, extract
 from tillroll.migrate.generate import GenerateResult, Unsettled, generate
 from tillroll.migrate.history import is_loopback

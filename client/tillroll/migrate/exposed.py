@@ -11,50 +11,65 @@ import contextlib
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from tillroll.migrate.errors import UsageError
+from tillroll.migrate.files import read_sql
 
-__all__ = ["expose"]
+__all__ = ["expose", "exposed_schemas"]
 
 _DEFAULT = ["public", "graphql_public"]  # the CLI's, where the key is missing
 _SECTION = re.compile(r"^[ \t]*\[api\].*$\n?", re.MULTILINE)
 
 
-def expose(text: str, schemas: Sequence[str]) -> str:
-    """Return the text of a config.toml that exposes these schemas too, after the others.
+def exposed_schemas(config: Path) -> tuple[str, ...]:
+    """Return `[api] schemas` of a supabase/config.toml, else the CLI's default.
+
+    Raises:
+        UsageError: It is no TOML, or that is no list of names.
+    """
+    _, listed = _parsed(read_sql(config) if config.is_file() else "")
+    return tuple(_DEFAULT if listed is None else listed)
+
+
+def expose(text: str, schema: str) -> str:
+    """Return the text of a config.toml that exposes a schema too, after the others.
 
     The first of the list stays the first: it is the API's default.
 
     Raises:
         UsageError: It is no TOML, or the list must be changed by hand.
     """
-    for schema in schemas:
-        text = _with(text, schema)
-    return text
-
-
-def _with(text: str, schema: str) -> str:
-    try:
-        before = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"supabase/config.toml is no TOML: {error}") from error
-    api = before.get("api", {})
-    listed = api.get("schemas") if isinstance(api, dict) else api
-    if not isinstance(listed, list | None):
-        raise UsageError(f"supabase/config.toml: [api] schemas is no list: write {schema} into it")
+    before, listed = _parsed(text)
     if schema in (listed or ()):
         return text
     wanted = [*(_DEFAULT if listed is None else listed), schema]
+    after = {**before, "api": {**before.get("api", {}), "schemas": wanted}}
     array = json.dumps(wanted)  # strings of JSON are strings of TOML
     for candidate in _added(text, array) if listed is None else _longer(text, wanted):
         with contextlib.suppress(tomllib.TOMLDecodeError):
-            if tomllib.loads(candidate) == {**before, "api": {**api, "schemas": wanted}}:
+            if tomllib.loads(candidate) == after:
                 return candidate
     raise UsageError(
         f"supabase/config.toml cannot be changed by a program: expose {schema} by hand, in [api] "
         f"as schemas = {array}, and run this again"
     )
+
+
+def _parsed(text: str) -> tuple[dict[str, Any], list[str] | None]:
+    """Return a config, and its list of schemas."""
+    try:
+        config = tomllib.loads(text)
+        listed = config.get("api", {}).get("schemas")
+    except (tomllib.TOMLDecodeError, AttributeError) as error:
+        raise UsageError(f"supabase/config.toml cannot be read: {error}") from error
+    if listed is not None and not (
+        isinstance(listed, list) and all(isinstance(each, str) for each in listed)
+    ):
+        raise UsageError("supabase/config.toml: [api] schemas is no list of names")
+    return config, listed
 
 
 def _added(text: str, array: str) -> Iterator[str]:

@@ -94,8 +94,9 @@ def install(
         version = next_version(version, now)
         places[source] = folder / f"{version}_{release.package}_{each.file.name}.sql"
         contents[places[source]] = _text(release, each)
-    before = read_sql(config)
-    after = expose(before, release.schemas)
+    before = after = read_sql(config)
+    for schema in release.schemas:
+        after = expose(after, schema)
     if after != before:
         mark = config.read_bytes().removesuffix(before.encode())  # of the byte order, if any
         contents[config] = mark + after.encode()

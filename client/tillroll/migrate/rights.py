@@ -17,10 +17,7 @@ _COMMANDS = {"select": "r", "insert": "a", "update": "w", "delete": "d"}
 
 # object, aspect, item, value
 _PLAIN = """
-with given as (
-    select * from unnest(%(names)s::text[], %(roles)s::text[]) as r (name, role)
-    join pg_roles as p on p.rolname = r.role
-),
+with given as (select * from unnest(%(names)s::text[], %(roles)s::text[]) as r (name, role)),
 own as (
     select n.*, quote_ident(n.nspname) as name from pg_namespace as n
     where n.nspname = any (%(schemas)s)
@@ -54,24 +51,13 @@ cross join lateral (
 cross join lateral (
     select 'execute', unnest(f.callers), 'yes'
     union all
-    select 'runs', 'as', format('%%s, search_path %%s', f.proowner::regrole,
-        case when exists (select from unnest(f.proconfig) as c where c ^@ 'search_path=')
-            then 'pinned' else 'open' end)
-    where f.prosecdef and f.callers <> '{}'
+    select 'runs', 'as', f.proowner::regrole::text where f.prosecdef and f.callers <> '{}'
 ) as x (aspect, item, value)
-union all
-select 'role ' || r.name, 'attributes', a.name, 'yes'
-from given as r
-cross join lateral (values
-    ('superuser', r.rolsuper), ('bypasses row level security', r.rolbypassrls),
-    ('creates roles', r.rolcreaterole), ('login', r.rolcanlogin)
-) as a (name, has)
-where a.has
 union all
 select 'role ' || r.name, 'may become', quote_ident(p.rolname),
     case when pg_has_role(r.role, p.oid, 'usage') then 'yes, and has its rights' else 'yes' end
 from given as r, pg_roles as p
-where p.rolname <> r.role and pg_has_role(r.role, p.oid, 'member') and not r.rolsuper
+where p.rolname <> r.role and pg_has_role(r.role, p.oid, 'member')
 """
 # Every relation that is not Postgres's own: a view may lead to any of them.
 _RELATIONS = """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,9 @@ from tillroll.migrate.access import as_roles, migrated
 from tillroll.migrate.contract.compare import ContractChange, Severity, compare_contracts
 from tillroll.migrate.contract.reading import read_contract
 from tillroll.migrate.contract.shapes import Contract
-from tillroll.migrate.errors import UsageError
-from tillroll.migrate.files import read_sql
 from tillroll.migrate.lockfile import read_lock, write_lock
 
-__all__ = ["ContractChange", "ContractResult", "Severity", "contract", "exposed_schemas"]
+__all__ = ["ContractChange", "ContractResult", "Severity", "contract"]
 
 _KIND = "contract 1"
 _ROLES = ("anon", "authenticated", "service_role")
@@ -45,22 +42,6 @@ class ContractResult:
     accepted: bool
     written: bool
     agrees: bool
-
-
-def exposed_schemas(config: Path) -> tuple[str, ...]:
-    """Return `[api] schemas` of a supabase/config.toml, else the CLI's default.
-
-    Raises:
-        UsageError: It is no TOML, or that is no list of names.
-    """
-    try:
-        api = tomllib.loads(read_sql(config)).get("api", {}) if config.is_file() else {}
-        schemas = api.get("schemas", ["public", "graphql_public"])
-        if all(isinstance(each, str) for each in schemas):
-            return tuple(schemas)
-    except (tomllib.TOMLDecodeError, AttributeError, TypeError) as error:
-        raise UsageError(f"{config}: [api] schemas cannot be read: {error}") from error
-    raise UsageError(f"{config}: [api] schemas is no list of names")
 
 
 def contract(
