@@ -8,15 +8,9 @@ from typing import Any
 
 from psycopg import sql
 
-__all__ = ["column", "column_changes", "comment", "enum_values", "grants", "put_rows", "take_row"]
+__all__ = ["column", "column_changes", "enum_values", "grants", "put_rows", "take_row"]
 
 Properties = Mapping[str, Any]
-
-_DESCRIBED = (
-    *((f"{of} column ", "column ") for of in ("table", "view", "materialized view")),
-    *(("composite type column ", "column "), ("composite type ", "type ")),
-    *(("table constraint ", "constraint "), ("statistics object ", "statistics ")),
-)
 
 
 def column(name: str, new: Properties, required: bool) -> str:
@@ -93,17 +87,6 @@ def grants(
                 words = "all" if has == everything and (anew or not had) else ", ".join(given)
                 texts.append(f"grant {words} on {target} to {role}{option}")
     return tuple(texts)
-
-
-def comment(identity: str, text: str | None) -> str:
-    """Comment on what Postgres identifies so; None takes the comment away."""
-    for long, short in _DESCRIBED:
-        if identity.startswith(long):
-            identity = short + identity.removeprefix(long)
-            break
-    if identity.startswith("domain constraint "):
-        identity = " on domain ".join(identity.removeprefix("domain ").rsplit(" on ", 1))
-    return f"comment on {identity} is {'null' if text is None else _quote(text)}"
 
 
 def put_rows(table: str, rows: Mapping[str, Properties]) -> str:

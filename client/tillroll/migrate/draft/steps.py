@@ -188,12 +188,11 @@ class Planner:
         return kind, owner, said.replace(f" {name} ", " ", 1)
 
     def _of(self, key: Key) -> Iterator[Step]:
-        kind, identity = key
+        kind = key[0]
         old, new = self._have.get(key), self._want.get(key)
         if kind == "comment":
-            # While something stays that the sources no longer have, its comment does, too.
-            if new is not None or not self.lost:
-                yield self._step(key, alters.comment(identity, new["text"] if new else None))
+            if new is not None:
+                yield Step((key,), (self._index.comments(new["text"]),))
         elif kind.startswith("grants on "):
             yield from self._grants(key)
         elif new is None:
