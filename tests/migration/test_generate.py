@@ -209,6 +209,7 @@ def test_renamed_things_keep_what_they_hold(project: Project) -> None:
     sql = project.up(
         renames={
             "app.items": "things",
+            "app.items_id_seq": "things_id_seq",
             "app.items.name": "title",
             "app.touch": "app.touched",
             "app.shown_twice": "seen",

@@ -159,7 +159,7 @@ def _why(difference: Difference, draft: Draft) -> Unsettled:
     if key in draft.dropped:
         why = f"it would be dropped: allow that with --allow-drop '{key[1]}'"
     elif key[0] == "comment" and key not in draft.reasons:
-        why = "it goes with what it is on; where that stays, write `comment on … is null`"
+        why = "it goes with what it is on; where that stays, take it away by hand"
     elif key[0] == "column order":
         why = "a new column comes last: move it to the end of its table in the source"
         if any(kind == "column" and name.startswith(f"{key[1]}.") for kind, name in draft.dropped):

@@ -11,8 +11,8 @@ from pathlib import Path
 from tillroll.migrate.disk import write_all
 from tillroll.migrate.errors import UsageError
 from tillroll.migrate.exposed import expose
-from tillroll.migrate.files import next_version, read_sql
-from tillroll.migrate.installed import Found, Release, Released, look
+from tillroll.migrate.files import Content, next_version, read_sql
+from tillroll.migrate.installed import Found, Release, look
 from tillroll.migrate.parser import Name, names
 
 __all__ = ["InstallResult", "InstalledFile", "Release", "install"]
@@ -92,8 +92,11 @@ def install(
     version = found.newest
     for source, each in fresh.items():
         version = next_version(version, now)
-        places[source] = folder / f"{version}_{release.package}_{each.file.name}.sql"
-        contents[places[source]] = _text(release, each)
+        _, _, name = source.partition("_")
+        places[source] = folder / f"{version}_{release.package}_{name}"
+        # Comments of ours, then what was released, to the byte.
+        top = ("" if each.transactional else _UNTRANSACTED) + release.header(source)
+        contents[places[source]] = top.encode() + (release.folder / source).read_bytes()
     before = after = read_sql(config)
     for schema in release.schemas:
         after = expose(after, schema)
@@ -106,26 +109,26 @@ def install(
         except OSError as error:
             raise UsageError(f"the project cannot be written, and is as it was: {error}") from error
 
-    def name(path: Path) -> str:
+    def shown(path: Path) -> str:
         return path.relative_to(project).as_posix()
 
     diff = difflib.unified_diff(
-        before.splitlines(), after.splitlines(), name(config), name(config), lineterm=""
+        before.splitlines(), after.splitlines(), shown(config), shown(config), lineterm=""
     )
     return InstallResult(
         release.package,
         release.version,
-        tuple(InstalledFile(each, name(places[each]), each in fresh) for each in released),
-        tuple(map(name, contents)),
+        tuple(InstalledFile(each, shown(places[each]), each in fresh) for each in released),
+        tuple(map(shown, contents)),
         "\n".join(diff),
         found.ignored,
         dry_run,
     )
 
 
-def _refuse_taken(release: Release, fresh: Iterable[Released], found: Found) -> None:
+def _refuse_taken(release: Release, fresh: Iterable[Content], found: Found) -> None:
     """Refuse where a migration of the project holds a name that a new file needs."""
-    statements = [statement for each in fresh for statement in each.content.statements]
+    statements = [statement for each in fresh for statement in each.statements]
     wanted = {name for statement in statements for name in names(statement)[0]}
     ours = {path.name for path in found.installed.values()}
     taken = [
@@ -140,9 +143,3 @@ def _refuse_taken(release: Release, fresh: Iterable[Released], found: Found) -> 
             + "\nNothing was written. Rename or drop them in a migration of your own, apply it, "
             "and run this again."
         )
-
-
-def _text(release: Release, each: Released) -> bytes:
-    """Return a file as it is installed: comments of ours, then what was released, to the byte."""
-    top = "" if each.content.transactional else _UNTRANSACTED
-    return (top + release.header(each.file.path.name)).encode() + each.file.path.read_bytes()

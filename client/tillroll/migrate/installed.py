@@ -12,20 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tillroll.migrate.errors import HistoryDivergent, UsageError
-from tillroll.migrate.files import Content, Folder, MigrationFile, read_folder, read_sql
+from tillroll.migrate.files import Content, Folder, read_folder, read_sql
 from tillroll.migrate.parser import Name, Statement, meaning, names, parse
 
-__all__ = ["Found", "Release", "Released", "look"]
+__all__ = ["Found", "Release", "look"]
 
 _HEADED = r"^-- Installed by {package} \S+ from (\S+\.sql)\."
-
-
-@dataclass(frozen=True)
-class Released:
-    """A migration of a package."""
-
-    file: MigrationFile
-    content: Content
 
 
 @dataclass(frozen=True)
@@ -44,14 +36,13 @@ class Release:
     folder: Path
     schemas: tuple[str, ...]
 
-    def files(self) -> dict[str, Released]:
+    def files(self) -> dict[str, Content]:
         """Read the migrations, by their names in the package, in their order.
 
         Raises:
             UsageError: They cannot be read.
         """
-        found = read_folder(self.folder).files
-        return {file.path.name: Released(file, file.read()) for file in found}
+        return {file.path.name: file.read() for file in read_folder(self.folder).files}
 
     def header(self, source: str) -> str:
         """Return the comment that stands at the top of an installed file."""
@@ -75,7 +66,7 @@ class Found:
     ignored: tuple[str, ...]
 
 
-def look(folder: Path, release: Release, released: Mapping[str, Released]) -> Found:
+def look(folder: Path, release: Release, released: Mapping[str, Content]) -> Found:
     """Tell the package's files from the project's own.
 
     Args:
@@ -91,9 +82,9 @@ def look(folder: Path, release: Release, released: Mapping[str, Released]) -> Fo
     paths = sorted([*(each.path for each in present.files), *map(folder.joinpath, present.ignored)])
     headed = re.compile(_HEADED.format(package=re.escape(release.package)), re.MULTILINE)
     known = {
-        each.content.meaning: source
+        each.meaning: source
         for source, each in released.items()
-        if not all(statement.empty for statement in each.content.statements)
+        if not all(statement.empty for statement in each.statements)
     }
     installed: dict[str, Path] = {}
     held: dict[Name, str] = {}
@@ -110,7 +101,7 @@ def look(folder: Path, release: Release, released: Mapping[str, Released]) -> Fo
             continue
         if source in installed:
             wrong.append(f"{path.name} is there twice, also as {installed[source].name}")
-        if source in released and says != released[source].content.meaning:
+        if source in released and says != released[source].meaning:
             wrong.append(f"{path.name} was edited")
         installed[source] = path
     if unknown := sorted(installed.keys() - released.keys()):

@@ -40,7 +40,7 @@ _RENAME = {
     "column": "alter {of} {owner} rename {part} {name} to ",
     **dict.fromkeys(("trigger", "policy"), "alter {word} {name} on {owner} rename to "),
 }
-_BY_SHAPE = {"constraint", "index", "relation", "trigger", "policy"}
+_BY_SHAPE = {"constraint", "index", "trigger", "policy"}
 _FILL = "Fails where the table has rows: fill the column before it is NOT NULL."
 
 
@@ -151,13 +151,8 @@ class Planner:
         if kind == "index":
             return ("constraint", identity) in self._all
         if kind == "relation" and thing["kind"] == "S":
-            return self._comes_with_column(self._all["sequence", identity].get("owned by"))
+            return self._all["sequence", identity].get("owned by") is not None
         return kind in _UNSAID or (kind == "relation" and thing["kind"] == "c")
-
-    def _comes_with_column(self, owner: str | None) -> bool:
-        """Whether a sequence that is owned by a column is made or dropped together with it."""
-        old, new = (catalog.get(("column", owner or "")) for catalog in (self._have, self._want))
-        return owner is not None and not (old and new)
 
     def _replacements(self) -> Iterator[tuple[Key, Key]]:
         """Give each function that takes the place of the only other one of its name."""
@@ -175,17 +170,12 @@ class Planner:
         for key in sorted(self.lost):
             twin = fresh.get(self._shape(key)) if key[0] in _BY_SHAPE else None
             if twin is not None:
-                of = self._schemas if key[0] == "relation" else self._owners
-                yield Step((key, twin), ((self.rename(key, _cut(twin[1], of)[1]),),))
+                yield Step((key, twin), ((self.rename(key, _cut(twin[1], self._owners)[1]),),))
 
     def _shape(self, key: Key) -> object:
-        kind, identity = key
-        if kind == "relation":
-            owned = self._all.get(("sequence", identity), {}).get("owned by")
-            return kind, owned or identity
-        owner, name = _cut(identity, self._owners)
+        owner, name = _cut(key[1], self._owners)
         said = repr(sorted(self._all[key].items(), key=lambda each: each[0]))
-        return kind, owner, said.replace(f" {name} ", " ", 1)
+        return key[0], owner, said.replace(f" {name} ", " ", 1)
 
     def _of(self, key: Key) -> Iterator[Step]:
         kind = key[0]
