@@ -96,6 +96,7 @@ def test_columns_and_tables_are_added_with_all_that_they_have(project: Project) 
             "create unique index on app.items (note, id);\n"
             "grant insert (note) on app.items to authenticated;\n"
             "comment on column app.items.note is $$a\\b\nc$$;\n"
+            "comment on column app.items.friend is $$a\\b\nc$$;\n"
             "comment on table",
         ),
     )
@@ -115,6 +116,7 @@ def test_columns_and_tables_are_added_with_all_that_they_have(project: Project) 
     sql = project.up()
     assert sizes in sql
     assert rows in sql
+    assert sql.count("a\\b\nc") == 2
     assert "-- Fails where the table has rows" in sql
     # The view leans on the column, its constraint does not stand in the way.
     assert "drop constraint" not in sql

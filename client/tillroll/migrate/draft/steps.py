@@ -181,8 +181,11 @@ class Planner:
         kind = key[0]
         old, new = self._have.get(key), self._want.get(key)
         if kind == "comment":
-            if new is not None:
-                yield Step((key,), (self._index.comments(new["text"]),))
+            # What is said of several things is said at once.
+            said = {each for each, thing in self._want.items() if each[0] == kind and thing == new}
+            keys = sorted(said & self._differing)
+            if new is not None and key == keys[0]:
+                yield Step(tuple(keys), (self._index.comments(new["text"]),))
         elif kind.startswith("grants on "):
             yield from self._grants(key)
         elif new is None:
