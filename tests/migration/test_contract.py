@@ -78,7 +78,7 @@ CHANGES: dict[str, tuple[str, str, str]] = {
     "alter function api.pinned security invoker": ("REVIEW", "security", "api.pinned"),
     "alter function api.pinned reset search_path": ("REVIEW", "settings", "api.pinned"),
     "alter function api.items set statement_timeout = '2s'": ("REVIEW", "settings", "api.items"),
-    "alter function api.put set default_transaction_isolation = 'serializable'": (
+    "alter function api.put set default_transaction_isolation = 'SERIALIZABLE'": (
         *("BREAKING", "isolation", "api.put"),
     ),
     "alter function api.put set default_transaction_isolation = 'read uncommitted'": (

@@ -30,16 +30,16 @@ _RULES: dict[str, tuple[Severity, Severity, Severity]] = {
     "is": ("REVIEW", "REVIEW", "REVIEW"),
 }
 # Values from the worst on, and what it is to come nearer to that; all others are alike.
-_WORST: dict[str, tuple[Severity, str, tuple[str | None, ...]]] = {
-    "volatility": ("BREAKING", "lost_get", ("volatile",)),
-    "variadic": ("BREAKING", "variadic", (None,)),
-    "default_transaction_isolation": (
-        *("BREAKING", "isolation"),
-        ("serializable", "repeatable read"),
-    ),
-    "security": (
+_WORST: dict[tuple[str, str], tuple[Severity, str, tuple[str | None, ...]]] = {
+    ("is", "volatility"): ("BREAKING", "lost_get", ("volatile",)),
+    ("is", "variadic"): ("BREAKING", "variadic", (None,)),
+    ("is", "security"): (
         *("SECURITY", "security"),
         ("definer", "row security off", "row security on", "row security forced"),
+    ),
+    ("settings", "default_transaction_isolation"): (
+        *("BREAKING", "isolation"),
+        ("serializable", "repeatable read"),
     ),
 }
 
@@ -181,8 +181,8 @@ def _judged(
     if was and now and (aspect in ("columns", "fields") or item in ("returns", "base")):
         yield _retyped(code, item, was, now, before)
         return
-    if aspect in ("is", "settings") and item in _WORST:
-        worse, name, values = _WORST[item]
+    if (aspect, item) in _WORST:
+        worse, name, values = _WORST[aspect, item]
         if _rank(now, values) < _rank(was, values):
             severity, code = worse, name
     told = f"{aspect}: {item}: {now or 'gone'}" + (f", was {was}" if was else ", is new")
