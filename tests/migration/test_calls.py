@@ -15,57 +15,53 @@ from tests.integration.gateway.conftest import Api, serve
 from tillroll.migrate.access import as_roles
 from tillroll.migrate.contract.calls import Outcome, Shapes, outcomes, taken
 from tillroll.migrate.contract.reading import read_contract
-from tillroll.migrate.contract.shapes import Contract, Function
+from tillroll.migrate.contract.shapes import Contract
+from tillroll.migrate.lockfile import Aspects
 
 TYPES = {"a": "integer", "b": "bigint", "c": "text", "d": "numeric"}
-UNKNOWN = "unknown"
 CASES = 12
 
 Call = frozenset[str]
 
 
-def function(required: str, optional: str = "") -> Function:
+def function(required: str, optional: str = "") -> Aspects:
     arguments = {name: TYPES.get(name, "integer") for name in required + optional}
-    return Function({"arguments": arguments, "defaults": dict.fromkeys(optional, "1")})
+    return {"arguments": arguments, "defaults": dict.fromkeys(optional, "1")}
 
 
-def body(kind: str = "json") -> Function:
-    return Function({"arguments": {"": kind}})
-
-
-def overloads(draw: random.Random, names: str, *, most: int = 3) -> list[Function]:
+def overloads(draw: random.Random, names: str, *, most: int = 3) -> list[Aspects]:
     """Functions of one name, no two with the same arguments."""
-    found: dict[frozenset[str], Function] = {}
+    found: dict[frozenset[str], Aspects] = {}
     for _ in range(draw.randint(0, most)):
         used = draw.sample(names, draw.randint(0, len(names)))
         cut = draw.randint(0, len(used))
         found[frozenset(used)] = function("".join(used[:cut]), "".join(used[cut:]))
-    bodies = draw.choice([[], [], [body()], [body("jsonb")], [body(), body("jsonb")]])
-    return [*found.values(), *bodies]
+    return [*found.values()]
 
 
 def calls(names: str) -> list[Call]:
-    every = [*names, UNKNOWN]
     return [
         frozenset(each)
-        for size in range(len(every) + 1)
-        for each in itertools.combinations(every, size)
+        for size in range(len(names) + 1)
+        for each in itertools.combinations(names, size)
     ]
 
 
-def called(functions: Sequence[Function], call: Call) -> Function | str:
+def called(functions: Sequence[Aspects], call: Call) -> Aspects | str:
     """PostgREST's rule, call by call."""
-    named = [f for f in functions if "" not in f.names and f.required <= call <= f.names]
-    found = named or [f for f in functions if "" in f.names]
+    found = [
+        each
+        for each in functions
+        if each["arguments"].keys() - each["defaults"].keys() <= call <= each["arguments"].keys()
+    ]
     return found[0] if len(found) == 1 else "PGRST203" if found else "PGRST202"
 
 
 def holds(shapes: Sequence[Shapes], call: Call) -> int:
-    renamed = frozenset("…" if name == UNKNOWN else name for name in call)
-    return sum(each.needed <= renamed <= each.allowed for each in shapes)
+    return sum(each.needed <= call <= each.allowed for each in shapes)
 
 
-def result(outcome: Outcome) -> Function | str:
+def result(outcome: Outcome) -> Aspects | str:
     return outcome.function or outcome.code
 
 
@@ -75,8 +71,8 @@ def test_intervals_say_what_counting_says(seed: int) -> None:
     names = "abcdef"[: draw.randint(1, 6)]
     old, new = overloads(draw, names), overloads(draw, names)
     for each in old:
-        shapes = taken(each, old, names)
-        found = outcomes(each, shapes, new)
+        shapes = taken(each, old)
+        found = outcomes(shapes, new)
         for call in calls(names):
             worked = called(old, call) is each
             assert holds(shapes, call) == worked
@@ -86,30 +82,21 @@ def test_intervals_say_what_counting_says(seed: int) -> None:
         total = sum(called(old, call) is each for call in calls(names))
         assert sum(outcome.count for outcome in found) == total
         for outcome in found:
-            smallest = frozenset(UNKNOWN if n == "…" else n for n in outcome.smallest)
+            smallest = frozenset(outcome.smallest)
             sizes = [len(c) for c in calls(names) if holds(outcome.shapes, c)]
             assert len(smallest) == min(sizes)
             assert holds(outcome.shapes, smallest) == 1
 
 
-def test_a_body_that_is_no_json_goes_past_functions_without_arguments() -> None:
-    text, none, some = body("text"), function(""), function("", "a")
-    (found,) = outcomes(text, taken(text, [text, none], "a"), [none, body("text")])
-    assert (found.function, found.count) == (text, 1)
-    assert taken(text, [text, some], "a") == []
-
-
 def test_many_optional_arguments_cost_nothing() -> None:
     names = [f"argument_{number}" for number in range(60)]
     texts = dict.fromkeys(names, "text")
-    wide = Function({"arguments": texts, "defaults": texts})
-    less = Function(
-        {
-            "arguments": dict.fromkeys(names[1:], "text"),
-            "defaults": dict.fromkeys(names[2:], "text"),
-        }
-    )
-    found = outcomes(wide, taken(wide, [wide], names), [less])
+    wide = {"arguments": texts, "defaults": texts}
+    less = {
+        "arguments": dict.fromkeys(names[1:], "text"),
+        "defaults": dict.fromkeys(names[2:], "text"),
+    }
+    found = outcomes(taken(wide, [wide]), [less])
     counts = {outcome.code: outcome.count for outcome in found}
     assert counts == {"": 2**58, "PGRST202": 2**60 - 2**58}
 
@@ -156,8 +143,8 @@ def test_a_gateway_does_what_the_intervals_say(world: tuple[Api, Contract], numb
 
     seen, told = {}, {}
     for each in old:
-        shapes = taken(each, old, "abcd")
-        found = outcomes(each, shapes, new)
+        shapes = taken(each, old)
+        found = outcomes(shapes, new)
         for call in calls("abcd"):
             if answer("old", call) == written(each):
                 seen[call] = answer("new", call)
@@ -167,11 +154,11 @@ def test_a_gateway_does_what_the_intervals_say(world: tuple[Api, Contract], numb
     assert told == seen
 
 
-def written(each: Function) -> str:
+def written(each: Aspects) -> str:
     """The arguments of a function of a case, which it answers with, too."""
     return ", ".join(
-        f"{name} {kind}{' default 1' if name in each.of('defaults') else ''}"
-        for name, kind in each.of("arguments").items()
+        f"{name} {kind}{' default 1' if name in each.get('defaults', {}) else ''}"
+        for name, kind in each.get("arguments", {}).items()
     )
 
 
@@ -181,7 +168,7 @@ def test_the_cases_have_every_outcome(world: tuple[Api, Contract]) -> None:
     for number in range(CASES):
         old, new = functions.get(f"old.f{number}", ()), functions.get(f"new.f{number}", ())
         for each in old:
-            codes |= {found.code for found in outcomes(each, taken(each, old, "abcd"), new)}
+            codes |= {found.code for found in outcomes(taken(each, old), new)}
     assert codes == {"", "PGRST202", "PGRST203"}
 
 

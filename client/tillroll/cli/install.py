@@ -29,25 +29,21 @@ def install_(
     project: Annotated[
         Path | None, typer.Argument(help="Holds supabase/; else the project around here.")
     ] = None,
-    db_url: Annotated[
-        str | None,
-        typer.Option("--db-url", help="The project's database: see there too what is taken."),
-    ] = None,
     dry_run: DryRun = False,
     as_json: Json = False,
 ) -> None:
     """Put Tillroll's migrations into a Supabase project, or those that it does not have yet.
 
-    Writes supabase/migrations/<version>_tillroll_<name>.sql, [api] schemas in
-    supabase/config.toml, and supabase/tillroll.lock.json: all of it, or nothing. Exit 9 where an
-    installed migration was edited or removed.
+    Writes supabase/migrations/<version>_tillroll_<name>.sql, and [api] schemas in
+    supabase/config.toml: all of it, or nothing. Exit 9 where an installed migration was edited or
+    removed.
     """
     release = Release(
         "tillroll", installed("tillroll"), asset("supabase/migrations"), schemas=("ledger",)
     )
     with failures(as_json, translate):
         root = (project or project_root()).resolve()
-        result = install(root, release, db_url=db_url, dry_run=dry_run)
+        result = install(root, release, dry_run=dry_run)
         warn_ignored(result.ignored)
         emit(result, as_json, lambda: _show(result))
 

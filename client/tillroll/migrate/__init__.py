@@ -11,9 +11,7 @@ from tillroll.migrate.contract import (
     ContractChange,
     ContractResult,
     Severity,
-    compare_locks,
     contract,
-    exposed_schemas,
 )
 from tillroll.migrate.drift import Drift, Drifted, drift, drift_since_last_up
 from tillroll.migrate.errors import (
@@ -28,6 +26,7 @@ from tillroll.migrate.errors import (
     Unfinished,
     UsageError,
 )
+from tillroll.migrate.exposed import exposed_schemas
 from tillroll.migrate.facts import Fact, extract
 from tillroll.migrate.generate import GenerateResult, Unsettled, generate
 from tillroll.migrate.history import is_loopback
@@ -123,7 +122,6 @@ __all__ = [
     "calibrate",
     "check",
     "compare",
-    "compare_locks",
     "contract",
     "drift",
     "drift_since_last_up",

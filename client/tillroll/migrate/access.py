@@ -21,13 +21,13 @@ from tillroll.migrate.files import read_folder
 from tillroll.migrate.replay import replay
 from tillroll.migrate.shadow import shadow
 
-__all__ = ["Reach", "as_roles", "migrated", "origins", "reaches"]
+__all__ = ["Reach", "as_roles", "migrated", "reaches"]
 
 # What the catalog alone says. A verb on columns comes with those it is granted on.
 _GRANTED = """
 select c.oid, format('%%I.%%I', n.nspname, c.relname), r.name, v.verb,
     array(
-        select a.attname::text from pg_attribute as a
+        select quote_ident(a.attname) from pg_attribute as a
         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
             and v.verb in ('select', 'insert', 'update')
             and has_column_privilege(r.role, c.oid, a.attnum, v.verb)
@@ -146,17 +146,10 @@ def reaches(
     return tuple(found)
 
 
-def origins(conn: psycopg.Connection, query: str) -> tuple[tuple[int, int], ...]:
-    """Return where a query's columns come from: a relation's oid and a column's number, 0 else."""
-    conn.pgconn.prepare(b"", query.encode())
-    told = conn.pgconn.describe_prepared(b"")
-    return tuple((told.ftable(at), told.ftablecol(at)) for at in range(told.nfields))
-
-
 _STATEMENTS = {
     "select": "select {names} from {relation}",
     "insert": "insert into {relation} ({names}) values ({defaults})",
-    "update": "update {relation} set {settings}",
+    "update": "update {relation} set ({names}) = row ({defaults})",
     "delete": "delete from {relation}",
 }
 
@@ -165,18 +158,15 @@ def _allowed(
     conn: psycopg.Connection, role: str, relation: str, verb: str, columns: Sequence[str]
 ) -> bool:
     """Whether Postgres would begin to execute a statement; it checks that to explain it too."""
-    names = [sql.Identifier(column) for column in columns]
-    comma = sql.SQL(", ")
-    statement = sql.SQL(_STATEMENTS[verb]).format(
-        relation=sql.SQL(relation),
-        names=comma.join(names),
-        defaults=comma.join([sql.DEFAULT] * len(names)),
-        settings=comma.join(sql.SQL("{} = default").format(name) for name in names),
+    statement = _STATEMENTS[verb].format(
+        relation=relation,
+        names=", ".join(columns),
+        defaults=", ".join(["default"] * len(columns)),
     )
     try:
         with conn.transaction(force_rollback=True):
             conn.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
-            conn.execute(sql.SQL("explain {}").format(statement))
+            conn.execute(f"explain {statement}".encode())
     except psycopg.errors.InsufficientPrivilege:
         return False
     except psycopg.Error:

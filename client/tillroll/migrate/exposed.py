@@ -7,57 +7,69 @@ has become what it shall be, and that nothing else has changed.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from tillroll.migrate.errors import UsageError
+from tillroll.migrate.files import read_sql
 
-__all__ = ["expose"]
+__all__ = ["expose", "exposed_schemas"]
 
 _DEFAULT = ["public", "graphql_public"]  # the CLI's, where the key is missing
-_MISSING: list[str] = []
-_SECTION = re.compile(r"^[ \t]*(?:\[|api\.).*$\n?", re.MULTILINE)
+_SECTION = re.compile(r"^[ \t]*\[api\].*$\n?", re.MULTILINE)
 
 
-def expose(text: str, schemas: Sequence[str]) -> str:
-    """Return the text of a config.toml that exposes these schemas too, after the others.
+def exposed_schemas(config: Path) -> tuple[str, ...]:
+    """Return `[api] schemas` of a supabase/config.toml, else the CLI's default.
+
+    Raises:
+        UsageError: It is no TOML, or that is no list of names.
+    """
+    _, listed = _parsed(read_sql(config) if config.is_file() else "")
+    return tuple(_DEFAULT if listed is None else listed)
+
+
+def expose(text: str, schema: str) -> str:
+    """Return the text of a config.toml that exposes a schema too, after the others.
 
     The first of the list stays the first: it is the API's default.
 
     Raises:
         UsageError: It is no TOML, or the list must be changed by hand.
     """
-    for schema in schemas:
-        text = _with(text, schema)
-    return text
-
-
-def _with(text: str, schema: str) -> str:
-    try:
-        before = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"supabase/config.toml is no TOML: {error}") from error
-    api = before.get("api", {})
-    listed = api.get("schemas", _MISSING) if isinstance(api, dict) else None
-    if not isinstance(listed, list):
-        raise UsageError(f"supabase/config.toml: [api] schemas is no list: write {schema} into it")
-    if schema in listed:
+    before, listed = _parsed(text)
+    if schema in (listed or ()):
         return text
-    wanted = [*(_DEFAULT if listed is _MISSING else listed), schema]
-    after = {**before, "api": {**api, "schemas": wanted}}
+    wanted = [*(_DEFAULT if listed is None else listed), schema]
+    after = {**before, "api": {**before.get("api", {}), "schemas": wanted}}
     array = json.dumps(wanted)  # strings of JSON are strings of TOML
-    for candidate in _added(text, array) if listed is _MISSING else _longer(text, wanted):
-        try:
+    for candidate in _added(text, array) if listed is None else _longer(text, wanted):
+        with contextlib.suppress(tomllib.TOMLDecodeError):
             if tomllib.loads(candidate) == after:
                 return candidate
-        except tomllib.TOMLDecodeError:
-            pass
     raise UsageError(
         f"supabase/config.toml cannot be changed by a program: expose {schema} by hand, in [api] "
         f"as schemas = {array}, and run this again"
     )
+
+
+def _parsed(text: str) -> tuple[dict[str, Any], list[str] | None]:
+    """Return a config, and its list of schemas."""
+    try:
+        config = tomllib.loads(text)
+        listed = config.get("api", {}).get("schemas")
+    except (tomllib.TOMLDecodeError, AttributeError) as error:
+        raise UsageError(f"supabase/config.toml cannot be read: {error}") from error
+    if listed is not None and not (
+        isinstance(listed, list) and all(isinstance(each, str) for each in listed)
+    ):
+        raise UsageError("supabase/config.toml: [api] schemas is no list of names")
+    return config, listed
 
 
 def _added(text: str, array: str) -> Iterator[str]:
@@ -65,26 +77,13 @@ def _added(text: str, array: str) -> Iterator[str]:
     newline = "\r\n" if "\r\n" in text else "\n"
     for section in _SECTION.finditer(text):
         head = section[0] if section[0].endswith("\n") else section[0] + newline
-        key = "api.schemas" if head.startswith("api.") else "schemas"
-        yield f"{text[: section.start()]}{head}{key} = {array}{newline}{text[section.end() :]}"
+        yield f"{text[: section.start()]}{head}schemas = {array}{newline}{text[section.end() :]}"
     ended = text if text.endswith("\n") or not text else text + newline
     yield f"{ended}{newline if text else ''}[api]{newline}schemas = {array}{newline}"
 
 
 def _longer(text: str, wanted: list[str]) -> Iterator[str]:
-    """Write the last one on a line of its own, where the one before it has one; else behind it."""
-    new = json.dumps(wanted[-1])
-    if len(wanted) == 1:
-        for bracket in re.finditer(r"\[", text):
-            yield text[: bracket.end()] + new + text[bracket.end() :]
-        return
-    for last in re.finditer(f"[\"']{re.escape(str(wanted[-2]))}[\"']", text):
-        begin, end = text.rfind("\n", 0, last.start()) + 1, last.end()
-        indent, rest = text[begin : last.start()], text[end:].partition("\n")[0]
-        newline = "\r\n" if rest.endswith("\r") else "\n"
-        rest = rest.removesuffix("\r")
-        lines = [f",{rest}", indent + new]
-        if rest.lstrip().startswith(","):
-            lines = [rest, f"{indent}{new},"]
-        yield text[:end] + newline.join(lines) + text[end + len(rest) :]
-        yield f"{text[:end]}, {new}{text[end:]}"
+    """Write the last one right behind the one before it, or behind the bracket."""
+    *_, last, new = ["", *map(json.dumps, wanted)]
+    for place in re.finditer(f"[\"']{re.escape(last[1:-1])}[\"']" if last else r"\[", text):
+        yield f"{text[: place.end()]}{', ' if last else ''}{new}{text[place.end() :]}"

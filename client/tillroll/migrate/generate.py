@@ -113,9 +113,8 @@ def generate(
             if len(skip) == len(before):
                 return GenerateResult(None, "", (), ())
             tell("looking for the statements")
-            first = renaming(have, renames or {})
             drafter = Drafter(conn, want, Index(order), reference, skip, frozenset(allow_drop))
-            draft = drafter.run(first)
+            draft = drafter.run(have, renaming(have, renames or {}))
         folders = " and ".join(sources.name_of(each) for each in sources.folders)
         header = _HEADER.format(slug=slug, folders=folders)
         sql = _render(header, (), draft.parts)
@@ -160,7 +159,7 @@ def _why(difference: Difference, draft: Draft) -> Unsettled:
     if key in draft.dropped:
         why = f"it would be dropped: allow that with --allow-drop '{key[1]}'"
     elif key[0] == "comment" and key not in draft.reasons:
-        why = "it stays as long as what it is on"
+        why = "it goes with what it is on; where that stays, take it away by hand"
     elif key[0] == "column order":
         why = "a new column comes last: move it to the end of its table in the source"
         if any(kind == "column" and name.startswith(f"{key[1]}.") for kind, name in draft.dropped):

@@ -27,7 +27,7 @@ class AccessChange:
     Attributes:
         effect: `widened` also where it cannot be told, as where a policy reads differently.
         object: `table app.notes`, `function app.f(integer)`, `role anon` …
-        aspect: A verb; else `policies`, `opens as …`, `runs`, `attributes`, `may become`.
+        aspect: A verb; else `policies`, `opens as …`, `runs`, `may become`.
         item: The role; the policy's name, the table that a view opens …
         before: What the lock says; None where it says nothing.
         after: What the database says.
@@ -135,7 +135,7 @@ def _wider(aspect: str, was: str | None, now: str | None) -> bool:
     if rows in ROWS and rows_before in ROWS:
         more = ROWS.index(rows) > ROWS.index(rows_before)
         return more or (columns_before is not None and not (columns or {""}) <= columns_before)
-    return not was.startswith(now) and now != was.replace("search_path open", "search_path pinned")
+    return not was.startswith(now)
 
 
 def _read(value: str) -> tuple[str, set[str] | None]:

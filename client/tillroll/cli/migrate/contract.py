@@ -18,7 +18,7 @@ from tillroll.cli.migrate.options import (
     translate,
 )
 from tillroll.cli.output import DONE, Json, emit, failures, say
-from tillroll.migrate import ContractResult, Severity, compare_locks, contract, exposed_schemas
+from tillroll.migrate import ContractResult, Severity, contract, exposed_schemas
 
 __all__ = ["contract_"]
 
@@ -29,10 +29,6 @@ def contract_(
         typer.Option(help="An exposed schema, repeatable; [api] schemas of supabase/config.toml."),
     ] = None,
     lock: Annotated[Path | None, typer.Option(help="The lock file; sql/contract.json.")] = None,
-    against: Annotated[
-        Path | None,
-        typer.Option(help="Compare the lock file with this older one instead; needs no server."),
-    ] = None,
     write: Annotated[
         bool, typer.Option("--write", help="Write the lock file; else nothing is written.")
     ] = False,
@@ -52,24 +48,20 @@ def contract_(
         path = lock or project_root() / "sql" / "contract.json"
         accept: list[Severity] = ["BREAKING"] if accept_breaking else []
         accept += ["SECURITY"] if accept_security else []
-        if against is not None:
-            result = compare_locks(against, path, accept=accept)
-        else:
-            result = contract(
-                folder_of(directory),
-                path,
-                schema or exposed_schemas(project_root() / "supabase" / "config.toml"),
-                platform=platform_of(platform),
-                db_url=shadow_url,
-                write=write,
-                accept=accept,
-            )
-        passed = result.agrees if against is None else result.accepted
-        emit(result, as_json, lambda: _show(result, passed))
-    raise typer.Exit(DONE if passed else GATE)
+        result = contract(
+            folder_of(directory),
+            path,
+            schema or exposed_schemas(project_root() / "supabase" / "config.toml"),
+            platform=platform_of(platform),
+            db_url=shadow_url,
+            write=write,
+            accept=accept,
+        )
+        emit(result, as_json, lambda: _show(result))
+    raise typer.Exit(DONE if result.agrees else GATE)
 
 
-def _show(result: ContractResult, passed: bool) -> None:
+def _show(result: ContractResult) -> None:
     for change in result.changes:
         typer.echo(str(change))
     for name in result.missing:
@@ -77,8 +69,8 @@ def _show(result: ContractResult, passed: bool) -> None:
     has = f"{result.functions} functions, {result.relations} relations"
     if result.written:
         say(f"written to {result.lock}: {has}")
-    elif passed:
-        say(f"{result.lock} agrees: {has}" if result.agrees else "nothing grave")
+    elif result.agrees:
+        say(f"{result.lock} agrees: {has}")
     elif not result.accepted:
         grave = [each for each in ("BREAKING", "SECURITY") if each in _severities(result)]
         flags = " ".join(f"--accept-{each.lower()}" for each in grave)

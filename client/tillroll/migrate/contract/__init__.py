@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,18 +10,9 @@ from tillroll.migrate.access import as_roles, migrated
 from tillroll.migrate.contract.compare import ContractChange, Severity, compare_contracts
 from tillroll.migrate.contract.reading import read_contract
 from tillroll.migrate.contract.shapes import Contract
-from tillroll.migrate.errors import UsageError
-from tillroll.migrate.files import read_sql
 from tillroll.migrate.lockfile import read_lock, write_lock
 
-__all__ = [
-    "ContractChange",
-    "ContractResult",
-    "Severity",
-    "compare_locks",
-    "contract",
-    "exposed_schemas",
-]
+__all__ = ["ContractChange", "ContractResult", "Severity", "contract"]
 
 _KIND = "contract 1"
 _ROLES = ("anon", "authenticated", "service_role")
@@ -31,7 +21,7 @@ _GRAVE = ("BREAKING", "SECURITY")
 
 @dataclass(frozen=True)
 class ContractResult:
-    """A contract against its lock, or against another.
+    """A contract against its lock.
 
     Attributes:
         lock: The lock file.
@@ -52,22 +42,6 @@ class ContractResult:
     accepted: bool
     written: bool
     agrees: bool
-
-
-def exposed_schemas(config: Path) -> tuple[str, ...]:
-    """Return `[api] schemas` of a supabase/config.toml, else the CLI's default.
-
-    Raises:
-        UsageError: It is no TOML, or that is no list of names.
-    """
-    try:
-        api = tomllib.loads(read_sql(config)).get("api", {}) if config.is_file() else {}
-        schemas = api.get("schemas", ["public", "graphql_public"])
-        if all(isinstance(each, str) for each in schemas):
-            return tuple(schemas)
-    except (tomllib.TOMLDecodeError, AttributeError, TypeError) as error:
-        raise UsageError(f"{config}: [api] schemas cannot be read: {error}") from error
-    raise UsageError(f"{config}: [api] schemas is no list of names")
 
 
 def contract(
@@ -104,7 +78,7 @@ def contract(
     accepted = all(each.severity not in _GRAVE or each.severity in accept for each in changes)
     written = write and accepted and before != after
     if written:
-        write_lock(lock, _KIND, after.document())
+        write_lock(lock, _KIND, vars(after))
     return ContractResult(
         str(lock),
         len(after.functions),
@@ -114,36 +88,4 @@ def contract(
         accepted,
         written,
         agrees=written or before == after,
-    )
-
-
-def compare_locks(
-    reference: Path, lock: Path, *, accept: Collection[Severity] = ()
-) -> ContractResult:
-    """Compare a lock file with an older one; no server is needed.
-
-    Args:
-        reference: The older one, of a release for instance.
-        lock: The newer one.
-        accept: As for `contract`.
-
-    Raises:
-        UsageError: One of them is not there, or not usable.
-    """
-    found = []
-    for path in (reference, lock):
-        document = read_lock(path, _KIND)
-        if document is None:
-            raise UsageError(f"there is no lock file {path}")
-        found.append(Contract.read(document))
-    changes = compare_contracts(*found)
-    return ContractResult(
-        str(lock),
-        len(found[1].functions),
-        len(found[1].relations),
-        (),
-        changes,
-        all(each.severity not in _GRAVE or each.severity in accept for each in changes),
-        written=False,
-        agrees=found[0] == found[1],
     )

@@ -3,7 +3,8 @@
 A call of a function is a set of argument names, its shape. A function takes a shape that holds
 every required argument and no unknown one. So the shapes that a function takes are an interval of
 sets, and what several functions do with them is reckoned with intervals, never one by one: a
-function with n optional arguments has 2^n shapes.
+function with n optional arguments has 2^n shapes. A body that is given as a whole is a shape of
+its own.
 """
 
 from __future__ import annotations
@@ -13,11 +14,9 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Literal
 
-from tillroll.migrate.contract.shapes import Function
+from tillroll.migrate.lockfile import Aspects
 
 __all__ = ["Outcome", "Shapes", "outcomes", "taken"]
-
-_UNKNOWN = "…"  # stands for every argument that no function has
 
 
 @dataclass(frozen=True)
@@ -26,6 +25,12 @@ class Shapes:
 
     needed: frozenset[str]
     allowed: frozenset[str]
+
+    @classmethod
+    def of(cls, function: Aspects) -> Shapes:
+        """Return those that a function takes."""
+        names = frozenset(function.get("arguments", {}))
+        return cls(names - function.get("defaults", {}).keys(), names)
 
     @property
     def count(self) -> int:
@@ -63,7 +68,7 @@ class Outcome:
 
     shapes: tuple[Shapes, ...]
     code: Literal["", "PGRST202", "PGRST203"] = ""
-    function: Function | None = None
+    function: Aspects | None = None
 
     @property
     def smallest(self) -> tuple[str, ...]:
@@ -76,72 +81,32 @@ class Outcome:
         return sum(each.count for each in self.shapes)
 
 
-def taken(function: Function, overloads: Sequence[Function], names: Iterable[str]) -> list[Shapes]:
-    """Return the shapes that call a function and none of its overloads.
+def taken(function: Aspects, overloads: Sequence[Aspects]) -> list[Shapes]:
+    """Return the shapes that call a function and none of its overloads."""
+    return _without([Shapes.of(function)], _others(function, overloads))
+
+
+def outcomes(shapes: Sequence[Shapes], functions: Sequence[Aspects]) -> list[Outcome]:
+    """Return what becomes of calls.
 
     Args:
-        function: One of the overloads.
-        overloads: All functions of its name.
-        names: Every argument's name that may be met.
-    """
-    others = [each for each in overloads if each is not function]
-    media = _media(function)
-    mine = _interval(function)
-    if media:
-        if media in map(_media, others):
-            return []
-        every = frozenset(names) - {""} | {_UNKNOWN}
-        mine = Shapes(frozenset(), every if media == "json" else frozenset())
-    return _without([mine], map(_interval, _named(others, media)))
-
-
-def outcomes(
-    caller: Function, shapes: Sequence[Shapes], functions: Sequence[Function]
-) -> list[Outcome]:
-    """Return what becomes of shapes that called one function where other functions are there.
-
-    Args:
-        caller: The function that they called.
         shapes: Disjoint ones.
-        functions: All that have its name now.
+        functions: All that have the name that is called.
     """
-    media = _media(caller) or "json"
-    named = _named(functions, media)
-    bodies = [each for each in functions if _media(each) == media]
     found = []
-    rest = list(shapes)
-    left = _without(rest, map(_interval, named))
-    for function in named:
-        others = [_interval(each) for each in named if each is not function]
-        mine = [both for each in rest if (both := each.meet(_interval(function)))]
-        if alone := _without(mine, others):
+    for function in functions:
+        mine = [both for each in shapes if (both := each.meet(Shapes.of(function)))]
+        if alone := _without(mine, _others(function, functions)):
             found.append(Outcome(tuple(alone), function=function))
-    once = [each for outcome in found for each in outcome.shapes]
-    if several := _without(rest, [*once, *left]):
+    if left := _without(shapes, map(Shapes.of, functions)):
+        found.append(Outcome(tuple(left), "PGRST202"))
+    if several := _without(shapes, [each for outcome in found for each in outcome.shapes]):
         found.append(Outcome(tuple(several), "PGRST203"))
-    if left and len(bodies) == 1:
-        # Only where no named function takes a call, its body may go to one as a whole.
-        found.append(Outcome(tuple(left), function=bodies[0]))
-    elif left:
-        found.append(Outcome(tuple(left), "PGRST203" if bodies else "PGRST202"))
     return found
 
 
-def _interval(function: Function) -> Shapes:
-    return Shapes(function.required, function.names)
-
-
-def _named(functions: Iterable[Function], media: str) -> list[Function]:
-    """Leave out what is called by a body, and what has no argument where a body is no JSON."""
-    return [
-        each for each in functions if "" not in each.names and (each.names or media in ("", "json"))
-    ]
-
-
-def _media(function: Function) -> str:
-    """Return the kind of body that a function takes as a whole; nothing where it has names."""
-    body = function.of("arguments").get("", "")
-    return "json" if body == "jsonb" else body
+def _others(function: Aspects, overloads: Sequence[Aspects]) -> list[Shapes]:
+    return [Shapes.of(each) for each in overloads if each is not function]
 
 
 def _without(shapes: Iterable[Shapes], holes: Iterable[Shapes]) -> list[Shapes]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tillroll.migrate.contract.calls import Outcome, outcomes, taken
-from tillroll.migrate.contract.shapes import Contract, Function
-from tillroll.migrate.contract.values import given_as, refused
+from tillroll.migrate.contract.calls import Outcome, Shapes, outcomes, taken
+from tillroll.migrate.contract.shapes import Contract
+from tillroll.migrate.contract.values import widens
 from tillroll.migrate.lockfile import Aspects, differences
 
 __all__ = ["ContractChange", "Severity", "compare_contracts"]
@@ -17,21 +16,31 @@ __all__ = ["ContractChange", "Severity", "compare_contracts"]
 Severity = Literal["BREAKING", "SECURITY", "REVIEW", "INFO"]
 Told = tuple[Severity, str, str]  # with code and message
 _ORDER = ("BREAKING", "SECURITY", "REVIEW", "INFO")
-_LEVELS = ("read uncommitted", "read committed", "repeatable read", "serializable")
 _RIGHTS = ("select", "insert", "update", "delete", "execute", "usage")
 _ALL = ("every column", "yes")
-_SECURITY = ("definer", "row security off", "row security on", "row security forced", "invoker")
 # How bad it is that an item of an aspect went, came, or changed.
 _RULES: dict[str, tuple[Severity, Severity, Severity]] = {
     "columns": ("BREAKING", "INFO", "REVIEW"),
     "fields": ("BREAKING", "INFO", "REVIEW"),
     "not null": ("REVIEW", "BREAKING", "REVIEW"),
     "required": ("INFO", "BREAKING", "REVIEW"),
-    "embeds": ("BREAKING", "INFO", "BREAKING"),
     "labels": ("BREAKING", "REVIEW", "REVIEW"),
     "checks": ("REVIEW", "BREAKING", "REVIEW"),
     "settings": ("REVIEW", "REVIEW", "REVIEW"),
     "is": ("REVIEW", "REVIEW", "REVIEW"),
+}
+# Values from the worst on, and what it is to come nearer to that; all others are alike.
+_WORST: dict[tuple[str, str], tuple[Severity, str, tuple[str | None, ...]]] = {
+    ("is", "volatility"): ("BREAKING", "lost_get", ("volatile",)),
+    ("is", "variadic"): ("BREAKING", "variadic", (None,)),
+    ("is", "security"): (
+        *("SECURITY", "security"),
+        ("definer", "row security off", "row security on", "row security forced"),
+    ),
+    ("settings", "default_transaction_isolation"): (
+        *("BREAKING", "isolation"),
+        ("serializable", "repeatable read"),
+    ),
 }
 
 
@@ -65,11 +74,11 @@ class ContractChange:
 
 def compare_contracts(before: Contract, after: Contract) -> tuple[ContractChange, ...]:
     """Return all changes, the worst first."""
-    found = {*_functions(before, after), *_embeds(before, after)}
+    found = set(_functions(before, after))
     for kind in ("relations", "types", "schemas"):
         old, new = getattr(before, kind), getattr(after, kind)
         for name in old.keys() | new.keys():
-            for told in _object(kind, old.get(name), new.get(name), before, after):
+            for told in _object(kind, old.get(name), new.get(name), before):
                 found.add(ContractChange(told[0], told[1], f"{kind[:-1]} {name}", told[2]))
     return tuple(
         sorted(found, key=lambda c: (_ORDER.index(c.severity), c.object, c.code, c.message))
@@ -80,26 +89,21 @@ def _functions(before: Contract, after: Contract) -> Iterator[ContractChange]:
     for name in before.functions.keys() | after.functions.keys():
         about = f"function {name}"
         old, new = before.functions.get(name, ()), after.functions.get(name, ())
-        names = {argument for each in (*old, *new) for argument in each.names}
-        known = [each.of("arguments") for each in old]
-        unmet = [each for each in new if each.of("arguments") not in known]
+        known = [each.get("arguments") for each in old]
+        unmet = [each for each in new if each.get("arguments") not in known]
         for function in old:
-            for outcome in outcomes(function, taken(function, old, names), new):
+            for outcome in outcomes(taken(function, old), new):
                 unmet = [each for each in unmet if each is not outcome.function]
-                for told in _call(function, outcome, new, before, after):
+                for told in _call(function, outcome, new, before):
                     yield ContractChange(*told[:2], about, told[2], outcome.smallest, outcome.count)
         for function in unmet:
-            for told in _new(function.aspects):
-                kinds = ", ".join(function.of("arguments").values())
+            kinds = ", ".join(function.get("arguments", {}).values())
+            for told in _new(function):
                 yield ContractChange(*told[:2], about, f"({kinds}) {told[2]}")
 
 
 def _call(
-    old: Function,
-    outcome: Outcome,
-    functions: Sequence[Function],
-    before: Contract,
-    after: Contract,
+    old: Aspects, outcome: Outcome, functions: Sequence[Aspects], before: Contract
 ) -> Iterator[Told]:
     """Compare what calls of a function did with what becomes of them."""
     new = outcome.function
@@ -107,58 +111,34 @@ def _call(
         code = "no_candidate" if outcome.code == "PGRST202" else "ambiguous"
         yield "BREAKING", code, f"{outcome.code}: {_reason(outcome, functions)}"
         return
-    if ("" in old.names) != ("" in new.names):
-        yield "BREAKING", "body", "a whole body and arguments by name are not the same"
-    given = {name for shapes in outcome.shapes for name in shapes.allowed} | {""}
+    given = {name for shapes in outcome.shapes for name in shapes.allowed}
     omitted = {name for shapes in outcome.shapes for name in shapes.allowed - shapes.needed}
-    yield from _returned(old.returns, new.returns, before, after)
-    for aspect, item, was, now in differences(old.aspects, new.aspects):
-        told = f"{item or 'the body'} is {now}, was {was}"
+    for aspect, item, was, now in differences(old, new):
         if aspect == "arguments":
             if was is None:
                 yield "INFO", "argument_added", f"{item} may be given"
             elif now is not None and item in given:
-                lost = refused(was, before, now, after)
-                tail = (
-                    f"refuses {'; '.join(lost)}" if lost else "takes each JSON value that it took"
-                )
-                yield "BREAKING" if lost else "REVIEW", "argument_type", f"{told}: {tail}"
+                yield _retyped("argument_type", item, was, now, before)
         elif aspect == "defaults":
             if was is not None and now is not None and item in omitted:
-                yield "REVIEW", "default", f"{told} where it is left out"
-        elif item != "returns":
-            yield from _judged(aspect, item, was, now, before, after)
+                yield "REVIEW", "default", f"{item} is {now}, was {was} where it is left out"
+        else:
+            yield from _judged(aspect, item, was, now, before)
 
 
-def _reason(outcome: Outcome, functions: Sequence[Function]) -> str:
+def _reason(outcome: Outcome, functions: Sequence[Aspects]) -> str:
     if outcome.code == "PGRST203":
         return "several functions take these arguments"
     call = frozenset(outcome.smallest)
     parts = []
-    for function in functions:
-        parts += [f"{name} must be given" for name in sorted(function.required - call)]
-        parts += [f"{name} is not known" for name in sorted(call - function.names)]
+    for shapes in map(Shapes.of, functions):
+        parts += [f"{name} must be given" for name in sorted(shapes.needed - call)]
+        parts += [f"{name} is not known" for name in sorted(call - shapes.allowed)]
     return ", ".join(dict.fromkeys(parts)) or "the function is gone"
 
 
-def _returned(old: str, new: str, before: Contract, after: Contract) -> Iterator[Told]:
-    if old == new:
-        return
-    told = f"returns {new}, was {old}"
-    if old != "void" and given_as(old, before) != given_as(new, after):
-        yield "BREAKING", "returns", f"{told}: {given_as(new, after)}, was {given_as(old, before)}"
-        return
-    yield "REVIEW", "returns", told
-    rows = [
-        {"fields": contract.fields(name.removeprefix("setof ").removesuffix("[]"))}
-        for name, contract in ((old, before), (new, after))
-    ]
-    for each in differences(*rows):
-        yield from _judged(*each, before, after, taken=False)
-
-
 def _object(
-    kind: str, old: Aspects | None, new: Aspects | None, before: Contract, after: Contract
+    kind: str, old: Aspects | None, new: Aspects | None, before: Contract
 ) -> Iterator[Told]:
     if new is None:
         # A type that nothing uses any more is told by those that used it.
@@ -167,11 +147,13 @@ def _object(
     if old is None:
         yield from _new(new)
         return
-    written = kind == "types" or bool(old.get("insert") or old.get("update"))
-    both = old.get("columns", {}).keys() & new.get("columns", {}).keys()
+    written = old.get("insert") or old.get("update")
     for aspect, item, was, now in differences(old, new):
-        if aspect != "not null" or item in both:
-            yield from _judged(aspect, item, was, now, before, after, taken=written)
+        if aspect == "not null" and not all(item in each.get("columns", ()) for each in (old, new)):
+            continue
+        for severity, code, told in _judged(aspect, item, was, now, before):
+            harmless = aspect in ("not null", "required") and not written
+            yield "INFO" if harmless else severity, code, told
 
 
 def _new(aspects: Aspects) -> Iterator[Told]:
@@ -185,17 +167,9 @@ def _new(aspects: Aspects) -> Iterator[Told]:
 
 
 def _judged(
-    aspect: str,
-    item: str,
-    was: str | None,
-    now: str | None,
-    before: Contract,
-    after: Contract,
-    *,
-    taken: bool = True,
+    aspect: str, item: str, was: str | None, now: str | None, before: Contract
 ) -> Iterator[Told]:
-    """Judge one fact; `taken` says whether values of it are given by callers, too."""
-    told = f"{aspect}: {item}: {now or 'gone'}" + (f", was {was}" if was else ", is new")
+    """Judge one fact."""
     if aspect in _RIGHTS:
         if not _within(was, now):
             yield "BREAKING", aspect, f"{item} lost {aspect} ({was})".removesuffix(" (yes)")
@@ -204,32 +178,25 @@ def _judged(
         return
     severity = _RULES[aspect][0 if now is None else 1 if was is None else 2]
     code = item if aspect == "is" else aspect.replace(" ", "_")
-    if aspect in ("not null", "required") and not taken:
-        severity = "INFO"
-    elif was and now and (aspect in ("columns", "fields") or item == "base"):
-        lost = refused(was, before, now, after) if taken else []
-        if lost or given_as(was, before) != given_as(now, after):
-            severity = "BREAKING"
-        told += f": refuses {'; '.join(lost)}" * bool(lost)
-    elif item == "security" and was and now:
-        severity = "SECURITY" if _SECURITY.index(now) < _SECURITY.index(was) else "REVIEW"
-    elif item == "volatility" and now == "volatile":
-        severity, code = "BREAKING", "lost_get"
-        told += ": by GET it cannot write any more (25006, 405)"
-    elif item == "volatility":
-        told += ": it cannot write (25006, 405)"
-    elif item == "variadic":
-        severity = "BREAKING" if was else "INFO"
-    elif item == "default_transaction_isolation":
-        code = "isolation"
-        if _level(now) > _level(was):
-            severity = "BREAKING"
-            told += ": calls may fail by 40001 and must be repeated"
+    if was and now and (aspect in ("columns", "fields") or item in ("returns", "base")):
+        yield _retyped(code, item, was, now, before)
+        return
+    if (aspect, item) in _WORST:
+        worse, name, values = _WORST[aspect, item]
+        if _rank(now, values) < _rank(was, values):
+            severity, code = worse, name
+    told = f"{aspect}: {item}: {now or 'gone'}" + (f", was {was}" if was else ", is new")
     yield severity, code, told
 
 
-def _level(isolation: str | None) -> int:
-    return _LEVELS.index((isolation or "read committed").lower())
+def _retyped(code: str, item: str, was: str, now: str, before: Contract) -> Told:
+    same = was == "void" or widens(was, before, now)
+    return "REVIEW" if same else "BREAKING", code, f"{item} is {now}, was {was}"
+
+
+def _rank(value: str | None, values: tuple[str | None, ...]) -> int:
+    value = value and value.lower()
+    return values.index(value) if value in values else len(values)
 
 
 def _within(inner: str | None, outer: str | None) -> bool:
@@ -237,21 +204,3 @@ def _within(inner: str | None, outer: str | None) -> bool:
     if inner is None or outer in _ALL:
         return True
     return outer is not None and set(inner.split(", ")) <= set(outer.split(", "))
-
-
-def _embeds(before: Contract, after: Contract) -> Iterator[ContractChange]:
-    old, new = _pairs(before), _pairs(after)
-    for pair in new:
-        if old.get(pair) == 1 and new[pair] > 1:
-            told = f"PGRST201: {new[pair]} foreign keys lead to {pair[1]}, there was one"
-            yield ContractChange("BREAKING", "ambiguous_embed", f"relation {pair[0]}", told)
-
-
-def _pairs(contract: Contract) -> Counter[tuple[str, str]]:
-    """Count the foreign keys between two relations, either way."""
-    found: Counter[tuple[str, str]] = Counter()
-    for name, aspects in contract.relations.items():
-        for embed in aspects.get("embeds", {}):
-            other = embed.partition(" by ")[0]
-            found.update({(name, other), (other, name)})
-    return found

@@ -2,59 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-__all__ = ["column", "column_changes", "comment", "grants", "relation_changes", "type_changes"]
+from psycopg import sql
 
-Properties = dict[str, Any]
-Quote = Callable[[str], str]
+__all__ = ["column", "column_changes", "enum_values", "grants", "put_rows", "take_row"]
 
-_IDENTITY = {"a": "always", "d": "by default"}
-# property: what to say where it shall be so
-_RELATION: dict[str, dict[Any, str]] = {
-    "row security": {True: "enable row level security", False: "disable row level security"},
-    "forced row security": {True: "force row level security", False: "no force row level security"},
-    "persistence": {"p": "set logged", "u": "set unlogged"},
-    "replica identity": {each[0]: f"replica identity {each}" for each in ("default", "full")},
-}
-_COLUMN: dict[str, dict[Any, str]] = {
-    "not null": {True: "set not null", False: "drop not null"},
-    "storage": {
-        "p": "set storage plain",
-        "e": "set storage external",
-        "m": "set storage main",
-        "x": "set storage extended",
-    },
-    "compression": {
-        "": "set compression default",
-        "p": "set compression pglz",
-        "l": "set compression lz4",
-    },
-}
-_DESCRIBED = (
-    *((f"{of} column ", "column ") for of in ("table", "view", "materialized view")),
-    *(("composite type column ", "column "), ("composite type ", "type ")),
-    *(("table constraint ", "constraint "), ("statistics object ", "statistics ")),
-)
+Properties = Mapping[str, Any]
 
 
-def relation_changes(begin: str, old: Properties, new: Properties) -> Iterator[str]:
-    """Alter a table or view in what is none of its columns; `begin` is `alter table app.t`."""
-    yield from _flags(begin, _RELATION, old, new)
-    yield from _options(begin, old, new)
-
-
-def column(name: str, new: Properties, sequence: Properties | None, required: bool) -> str:
+def column(name: str, new: Properties, required: bool) -> str:
     """Return a column as CREATE TABLE has it; NOT NULL only where `required`."""
     parts = [name, new["type"]]
     if new["collation"]:
         parts.append(f"collate {new['collation']}")
-    if new["identity"] and sequence:
-        parts.append(f"generated {_IDENTITY[new['identity']]} as identity")
-        counts = ("start", "increment", "cache")
-        if options := [f"{each} {sequence[each]}" for each in counts if sequence[each] != 1]:
-            parts.append(f"({' '.join(options)})")
+    if new["identity"]:
+        kind = "always" if new["identity"] == "a" else "by default"
+        parts.append(f"generated {kind} as identity")
     elif new["generated"]:
         kind = "stored" if new["generated"] == "s" else "virtual"
         parts.append(f"generated always as ({new['default']}) {kind}")
@@ -66,7 +32,7 @@ def column(name: str, new: Properties, sequence: Properties | None, required: bo
 
 
 def column_changes(begin: str, old: Properties, new: Properties) -> Iterator[tuple[str, ...]]:
-    """Alter a column; each change as the ways to make it, best first.
+    """Alter a column's type, default and NOT NULL; each as the ways to do it, best first.
 
     Args:
         begin: `alter table app.t alter column c`.
@@ -77,39 +43,20 @@ def column_changes(begin: str, old: Properties, new: Properties) -> Iterator[tup
         cast = f"{plain} using {begin.rsplit(' column ', 1)[-1]}::{new['type']}"
         yield plain, cast, f"{begin} drop default;\n{cast}"
         return  # the default may have changed or gone with it
-    if old["identity"] != new["identity"]:
-        kind = f"generated {_IDENTITY.get(new['identity'])}"
-        added = f"{begin} set {kind}" if old["identity"] else f"{begin} add {kind} as identity"
-        bare = f"{begin} drop default;\n{added}"
-        yield (added, bare) if new["identity"] else (f"{begin} drop identity",)
-    elif old["generated"] and not new["generated"]:
-        yield (f"{begin} drop expression",)
-    elif old["default"] != new["default"]:
-        setting = f"set default {new['default']}"
-        if new["generated"]:
-            setting = f"set expression as ({new['default']})"
-        yield (f"{begin} {'drop default' if new['default'] is None else setting}",)
-    if old["statistics"] != new["statistics"]:
-        wanted = -1 if new["statistics"] is None else new["statistics"]
-        yield (f"{begin} set statistics {wanted}",)
-    for text in (*_flags(begin, _COLUMN, old, new), *_options(begin, old, new)):
-        yield (text,)
+    if old["default"] != new["default"] and not (old["generated"] or new["generated"]):
+        gone = new["default"] is None
+        yield (f"{begin} {'drop default' if gone else 'set default ' + new['default']}",)
+    if old["not null"] != new["not null"]:
+        yield (f"{begin} {'set' if new['not null'] else 'drop'} not null",)
 
 
-def type_changes(name: str, old: Properties, new: Properties, quote: Quote) -> Iterator[str]:
-    """Add values to an enum, or alter a domain; nothing where that is not enough."""
-    if new["kind"] == "d":
-        if old["default"] != new["default"]:
-            setting = "drop default" if new["default"] is None else f"set default {new['default']}"
-            yield f"alter domain {name} {setting}"
-        yield from _flags(f"alter domain {name}", {"not null": _COLUMN["not null"]}, old, new)
-        return
-    had, labels = old["labels"] or [], new["labels"] or []
+def enum_values(name: str, had: Sequence[str], labels: Sequence[str]) -> Iterator[str]:
+    """Add values to an enum; nothing where that is not enough."""
     if [label for label in labels if label in had] == had:
         for before, label in zip([None, *labels], labels, strict=False):
             if label not in had:
-                where = f" after {quote(before)}" if before else f" before {quote(had[0])}"
-                yield f"alter type {name} add value {quote(label)}{where if had else ''}"
+                where = f" after {_quote(before)}" if before else f" before {_quote(had[0])}"
+                yield f"alter type {name} add value {_quote(label)}{where if had else ''}"
 
 
 def grants(
@@ -127,46 +74,37 @@ def grants(
     texts = []
     for role in sorted(old.keys() | new.keys()):
         had, has = old.get(role, []), new.get(role, [])
-        taken = {_plain(each) for each in had if each not in has}
-        given = [each for each in has if each not in had or _plain(each) in taken]
-        if taken:
-            words = ", ".join(f"{each.lower()}{part}" for each in sorted(taken))
-            texts.append(f"revoke {words if has else 'all' + part} on {target} from {role}")
+        anew = not set(had) <= set(has)
+        if anew:
+            texts.append(f"revoke all{part} on {target} from {role}")
         for option in ("", " with grant option"):
-            some = [_plain(each) for each in given if (_plain(each) != each) == bool(option)]
-            words = ", ".join(f"{each.lower()}{part}" for each in some)
-            if some:
-                words = "all" if has == everything and not taken else words
+            given = [
+                each.removesuffix(option).lower() + part
+                for each in has
+                if each.endswith(" with grant option") == bool(option) and (anew or each not in had)
+            ]
+            if given:
+                words = "all" if has == everything and (anew or not had) else ", ".join(given)
                 texts.append(f"grant {words} on {target} to {role}{option}")
     return tuple(texts)
 
 
-def comment(identity: str, text: str | None, quote: Quote) -> str:
-    """Comment on what Postgres identifies so; None takes the comment away."""
-    for long, short in _DESCRIBED:
-        if identity.startswith(long):
-            identity = short + identity.removeprefix(long)
-            break
-    if identity.startswith("domain constraint "):
-        identity = " on domain ".join(identity.removeprefix("domain ").rsplit(" on ", 1))
-    return f"comment on {identity} is {'null' if text is None else quote(text)}"
+def put_rows(table: str, rows: Mapping[str, Properties]) -> str:
+    """Insert rows, or update those of the same key; rows are given by their keys as JSON."""
+    values = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows.values())
+    key, row = next((json.loads(key), row) for key, row in rows.items())
+    changed = ", ".join(f"{name} = excluded.{name}" for name in row if name not in key)
+    over = f"\non conflict ({', '.join(key)}) do update set {changed}" if changed else ""
+    return (
+        f"insert into {table} overriding system value\n"
+        f"select * from jsonb_populate_recordset(null::{table}, {_quote(f'[{values}]')}){over}"
+    )
 
 
-def _flags(
-    begin: str, forms: dict[str, dict[Any, str]], old: Properties, new: Properties
-) -> Iterator[str]:
-    for name, words in forms.items():
-        if old[name] != new[name] and new[name] in words:
-            yield f"{begin} {words[new[name]]}"
+def take_row(table: str, key: str) -> str:
+    """Delete the row that has a key, which is JSON."""
+    return f"delete from {table} as t where to_jsonb(t) @> {_quote(key)}"
 
 
-def _options(begin: str, old: Properties, new: Properties) -> Iterator[str]:
-    had, has = (dict(o.split("=", 1) for o in each["options"] or ()) for each in (old, new))
-    if changed := [f"{name} = {has[name]}" for name in has if has[name] != had.get(name)]:
-        yield f"{begin} set ({', '.join(changed)})"
-    if gone := [name for name in had if name not in has]:
-        yield f"{begin} reset ({', '.join(gone)})"
-
-
-def _plain(privilege: str) -> str:
-    return privilege.removesuffix(" with grant option")
+def _quote(text: str) -> str:
+    return sql.Literal(text).as_string().strip()

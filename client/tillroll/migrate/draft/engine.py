@@ -8,11 +8,9 @@ from itertools import chain, groupby
 from operator import itemgetter
 
 import psycopg
-from psycopg import sql
 
 from tillroll.migrate.draft.index import Index
-from tillroll.migrate.draft.rows import row_steps
-from tillroll.migrate.draft.steps import ROWS, VIEWS, Key, Planner, Step
+from tillroll.migrate.draft.steps import VIEWS, Key, Planner, Step
 from tillroll.migrate.errors import UsageError
 from tillroll.migrate.facts import Catalog, read_catalog
 
@@ -65,31 +63,34 @@ class Drafter:
     _reasons: dict[Key, str] = field(default_factory=dict)
     _stuck: set[tuple[Key, ...]] = field(default_factory=set)
     _sqlstate: str | None = None
-    _replaced: Set[Key] = frozenset()
+    _planner: Planner = field(init=False)
 
-    def run(self, first: Iterable[str]) -> Draft:
+    def run(self, have: Catalog, renames: Iterable[tuple[Key, str]]) -> Draft:
         """Find the statements.
 
         Args:
-            first: Statements to begin with.
+            have: What is there.
+            renames: What gets a new name first, and which.
 
         Raises:
             UsageError: One of those fails, or nothing of an allowed name would go.
         """
         with self.conn.transaction(force_rollback=True):
-            for text in first:
-                step = Step((("rename", text),), ((text,),))
-                if not self._try(step):
-                    raise UsageError(f"{text}: {self._reasons[step.keys[0]]}")
+            self._plan(have)
+            for key, new in renames:
+                text = self._planner.rename(key, new)
+                if not self._try(Step((key,), ((text,),))):
+                    raise UsageError(f"{text}: {self._reasons[key]}")
             have = self._read()
-            self._refuse_unknown(self._planner(have).lost)
+            self._plan(have)
+            self._refuse_unknown(self._planner.lost)
             for _ in range(_ROUNDS):
                 now = self._round(have)
                 if now is None:
                     break
                 have = now
-            dropped = self._planner(have).dropped()
-        dropped = tuple(key for key in dropped if not self._may_drop(key))
+                self._plan(have)
+            dropped = tuple(key for key in self._planner.dropped() if not self._may_drop(key))
         return Draft(tuple(self._parts), self._reasons, dropped)
 
     def _refuse_unknown(self, lost: Set[Key]) -> None:
@@ -106,10 +107,7 @@ class Drafter:
         The best way of each first, up to the views: a file as a whole may wait for a function that
         one of its triggers calls.
         """
-        planner = self._planner(have)
-        self._replaced = planner.replaced
-        rows = row_steps(self.conn, have, self.want, self.index, planner.differing, self._may_drop)
-        steps = [*planner.steps(), *((ROWS, step) for step in rows)]
+        steps = self._planner.steps()
         best = [(n, replace(s, ways=s.ways[:1], cascade="")) for n, s in steps if n <= VIEWS]
         for _, group in chain(groupby(best, itemgetter(0)), groupby(steps, itemgetter(0))):
             now = self._keep([step for _, step in group if step.keys not in self._stuck], have)
@@ -174,12 +172,10 @@ class Drafter:
             return False
         # A column that changes looks after these itself; one that goes takes its own along.
         own = _OF_COLUMN if step.keys[0][0] == "column" else set()
-        skip = {key for key in have if key in step.keys or key[0] in own}
-        planner = Planner(have, after, self.index, skip, self._may_go, self._quote)
         drops = [
-            replace(each, note=_BACK)
-            for _, each in planner.steps()
-            if each.keys[0][0] != "comment" and not each.keys[0][0].startswith("grants")
+            Step((key,), ((self._planner.drop(key),),), note=_BACK)
+            for key in have
+            if key not in after and key not in step.keys and key[0] not in own and self._may_go(key)
         ]
         mark, done = len(self._parts), False
         with self.conn.transaction():
@@ -197,18 +193,15 @@ class Drafter:
     def _may_go(self, key: Key) -> bool:
         """Whether something in the way may be dropped: it comes back without a loss."""
         if key not in self.want:
-            return key in self._replaced or self._may_drop(key)
+            return key in self._planner.replaced or self._may_drop(key)
         return key[0] in _REMADE or self.want[key].get("kind") in {"v", "m"}
 
-    def _planner(self, have: Catalog) -> Planner:
-        return Planner(have, self.want, self.index, self.skip, self._may_drop, self._quote)
+    def _plan(self, have: Catalog) -> None:
+        self._planner = Planner(have, self.want, self.index, self.skip, self._may_drop)
 
     def _read(self) -> Catalog:
         with self.conn.transaction(force_rollback=True):
             return read_catalog(self.conn, self.reference)
-
-    def _quote(self, text: str) -> str:
-        return sql.Literal(text).as_string(self.conn).strip()
 
 
 def _differ(one: Catalog, other: Catalog, keys: Iterable[Key]) -> bool:

@@ -87,8 +87,9 @@ class Index:
         files = [each.file for each in self._sources if table in each.file.reference]
         return verbatim(files[0]) if [each.reference for each in files] == [(table,)] else ""
 
-    def all(self, kind: str) -> tuple[str, ...]:
-        """Return every statement of a kind."""
+    def comments(self, text: str) -> tuple[str, ...]:
+        """Return the statements that make this a comment."""
+        every = (each for source in self._sources for each in source.statements)
         return tuple(
-            each.text for source in self._sources for each in source.statements if each.kind == kind
+            each.text for each in every if each.kind == "comment_stmt" and each.node.comment == text
         )

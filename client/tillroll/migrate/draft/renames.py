@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tillroll.migrate.draft.steps import Key, word
+from tillroll.migrate.draft.steps import Key
 from tillroll.migrate.errors import UsageError
 from tillroll.migrate.facts import Catalog
 
@@ -13,8 +13,8 @@ __all__ = ["renaming"]
 _ORDER = ("column", "type", "relation", "function")  # a column goes by its table's old name
 
 
-def renaming(have: Catalog, renames: Mapping[str, str]) -> list[str]:
-    """Return the statements that give things new names.
+def renaming(have: Catalog, renames: Mapping[str, str]) -> list[tuple[Key, str]]:
+    """Return what gets a new name, and which, in an order that works.
 
     Args:
         have: What there is.
@@ -40,16 +40,4 @@ def renaming(have: Catalog, renames: Mapping[str, str]) -> list[str]:
         if not keys:
             raise UsageError(f"--rename {old}={given}: the migrations make nothing of that name")
         found += [(_ORDER.index(key[0]), key, new) for key in keys]
-    return [_statement(have, key, new) for _, key, new in sorted(found)]
-
-
-def _statement(have: Catalog, key: Key, new: str) -> str:
-    kind, identity = key
-    if kind != "column":
-        return f"alter {word(kind, have[key])} {identity} rename to {new}"
-    table, _, name = identity.rpartition(".")
-    composite = have["relation", table]["kind"] == "c"
-    return (
-        f"alter {'type' if composite else 'table'} {table} rename "
-        f"{'attribute' if composite else 'column'} {name} to {new}"
-    )
+    return [(key, new) for _, key, new in sorted(found)]

@@ -10,22 +10,23 @@ from tillroll.migrate.draft import alters
 from tillroll.migrate.draft.index import Called, Index
 from tillroll.migrate.facts import Catalog
 
-__all__ = ["ROWS", "VIEWS", "Key", "Planner", "Step", "word"]
+__all__ = ["VIEWS", "Key", "Planner", "Step"]
 
 Key = tuple[str, str]  # kind and identity of a fact
 
 _ORDER = (  # what comes first; what goes for good goes late, when nothing leans on it any more
-    *("rename", "schema", "extension", "setting", "default privileges", "type", "table", "column"),
-    *("sequence", "function", "view", "constraint", "index", "statistics", "trigger", "rule"),
-    *("policy", "event trigger", "publication", "grants", "drop", "comment"),
+    *("rename", "schema", "extension", "type", "table", "column"),
+    *("function", "view", "constraint", "index", "statistics", "trigger", "rule", "policy"),
+    *("event trigger", "publication", "grants", "drop", "comment", "row"),
 )
-VIEWS, ROWS = _ORDER.index("view"), len(_ORDER)
+VIEWS = _ORDER.index("view")
 _WORDS = {"v": "view", "m": "materialized view", "S": "sequence", "f": "foreign table"}
 _ROUTINES = {"p": "procedure", "a": "aggregate"}
-_FROM_CATALOG = {"index", "trigger", "rule", "statistics"}  # their definition is a statement
-_SAID_TOGETHER = {
-    "default privileges": "alter_default_privileges_stmt",
-    "setting": "alter_role_set_stmt",
+_WITH_OTHERS = {"comment", "grants"}  # they go with what they are on
+_UNSAID = {"sequence", "column order", "default privileges", "setting"}
+_FLAGS = {
+    "row security": {True: "enable row level security", False: "disable row level security"},
+    "forced row security": {True: "force row level security", False: "no force row level security"},
 }
 _DROP = {
     "column": "alter {of} {owner} drop {part} {name}",
@@ -36,11 +37,10 @@ _DROP = {
 _RENAME = {
     "constraint": "alter {of} {owner} rename constraint {name} to ",
     "index": "alter index {schema}.{name} rename to ",
-    "relation": "alter sequence {identity} rename to ",
+    "column": "alter {of} {owner} rename {part} {name} to ",
     **dict.fromkeys(("trigger", "policy"), "alter {word} {name} on {owner} rename to "),
 }
-_ENABLED = {"O": "enable", "D": "disable", "R": "enable replica", "A": "enable always"}
-_COSTLY = "Its locks, and how long it holds them: `tillroll migrate rehearse`."
+_BY_SHAPE = {"constraint", "index", "trigger", "policy"}
 _FILL = "Fails where the table has rows: fill the column before it is NOT NULL."
 
 
@@ -70,7 +70,6 @@ class Planner:
         index: The sources.
         skip: Facts to leave as they are, where they are there.
         may_drop: Whether a fact may go for good.
-        quote: Makes a literal of a text.
     """
 
     def __init__(
@@ -80,25 +79,23 @@ class Planner:
         index: Index,
         skip: set[Key],
         may_drop: Callable[[Key], bool],
-        quote: Callable[[str], str],
     ) -> None:
-        self._have, self._want, self._index = have, want, index
-        self._may_drop, self._quote = may_drop, quote
+        self._have, self._want, self._index, self._may_drop = have, want, index, may_drop
         self._all = {**have, **want}
         self._owners = {key[1]: key for key in self._all if key[0] in {"relation", "type"}}
         self._schemas = {name: ("schema", name) for kind, name in self._all if kind == "schema"}
         self._present = {self._called(key) for key in have}
-        self.differing = {
+        self._differing = {
             key
             for key in self._all
             if have.get(key) != want.get(key)
             and not (key in skip and key in have)
             and not self._follows(key)
         }
+        self._gained = {key for key in self._differing if key not in have}
         self.lost = {
-            key for key in self.differing if key not in want and key[0] not in _SAID_TOGETHER
+            key for key in self._differing if key not in want and _kind(key) not in _WITH_OTHERS
         }
-        self._gained = {key for key in self.differing if key not in have}
         self._replacing = dict(self._replacements())
         self.replaced = set(self._replacing.values())
 
@@ -109,24 +106,31 @@ class Planner:
         return tuple(
             key
             for key in sorted(self.lost - renamed - self.replaced)
-            if key[0] != "comment"
-            and not key[0].startswith("grants")
-            and (key[1] in gone or _cut(key[1], self._owners)[0] not in gone)
+            if key[1] in gone or _cut(key[1], self._owners)[0] not in gone
         )
 
     def steps(self) -> list[tuple[int, Step]]:
         """Return what to try: its rank; in each rank changes first, in the order of the sources."""
         renames = list(self._renames())
         renamed = {key for step in renames for key in step.keys}
-        rows = {key for key in self.differing if key[0] == "row"}
-        ordered = sorted(self.differing - renamed - rows - self.replaced, key=self._place)
+        ordered = sorted(self._differing - renamed - self.replaced, key=self._place)
         steps = [(self._place(key)[0], step) for key in ordered for step in self._of(key)]
         return [*((0, step) for step in renames), *steps]
 
+    def rename(self, key: Key, new: str) -> str:
+        """Return the statement that gives a thing a new name."""
+        return self._say(_RENAME.get(key[0], "alter {word} {identity} rename to "), key) + new
+
+    def drop(self, key: Key) -> str:
+        """Return the statement that drops a thing."""
+        if key[0] == "row":
+            return alters.take_row(*key[1].split(" ", 1))
+        return self._say(_DROP.get(key[0], "drop {word} {identity}"), key)
+
     def _place(self, key: Key) -> tuple[int, bool, int, str]:
-        kind, then = key[0].split(" on ")[0], key[1]
+        kind, then = _kind(key), key[1]
         order = self._index.order(self._called(key))
-        if key in self.lost and kind not in {"comment", "grants"}:
+        if key in self.lost and kind != "row":
             kind = "drop"
         elif kind == "relation":
             kind = "view" if self._want[key]["kind"] in {"v", "m"} else "table"
@@ -134,7 +138,7 @@ class Planner:
             then, name = _cut(then, self._owners)
             columns = self._want["column order", then]["columns"]
             order = columns.index(name.strip('"')) if name.strip('"') in columns else len(columns)
-        rank = _ORDER.index(kind) if kind in _ORDER else ROWS
+        rank = _ORDER.index(kind) if kind in _ORDER else len(_ORDER)
         return rank, key in self._gained, order, then
 
     def _follows(self, key: Key) -> bool:
@@ -144,23 +148,11 @@ class Planner:
         thing, old, new = self._all[key], self._have.get(owner), self._want.get(owner)
         if old and new and kind != "function" and old.get("kind") != new.get("kind"):
             return True  # a table does not become a view
-        if kind == "sequence":
-            return ("relation", identity) not in self._want
         if kind == "index":
             return ("constraint", identity) in self._all
         if kind == "relation" and thing["kind"] == "S":
-            return self._comes_with_column(self._all["sequence", identity].get("owned by"))
-        return kind == "column order" or (kind == "relation" and thing["kind"] == "c")
-
-    def _comes_with_column(self, owner: str | None) -> bool:
-        """Whether a sequence that is owned by a column is made or dropped together with it."""
-        old, new = (catalog.get(("column", owner or "")) for catalog in (self._have, self._want))
-        if old and new:
-            return bool(old["identity"]) != bool(new["identity"])
-        if new:
-            table = _cut(str(owner), self._owners)[0]
-            return bool(new["identity"]) or ("relation", table) not in self._have
-        return owner is not None
+            return self._all["sequence", identity].get("owned by") is not None
+        return kind in _UNSAID or (kind == "relation" and thing["kind"] == "c")
 
     def _replacements(self) -> Iterator[tuple[Key, Key]]:
         """Give each function that takes the place of the only other one of its name."""
@@ -174,45 +166,37 @@ class Planner:
 
     def _renames(self) -> Iterator[Step]:
         """Give what is the same as another that it replaces, but for the name."""
-        fresh = {self._shape(key): key for key in self._gained if key[0] in _RENAME}
+        fresh = {self._shape(key): key for key in self._gained if key[0] in _BY_SHAPE}
         for key in sorted(self.lost):
-            twin = fresh.get(self._shape(key)) if key[0] in _RENAME else None
+            twin = fresh.get(self._shape(key)) if key[0] in _BY_SHAPE else None
             if twin is not None:
-                of = self._schemas if key[0] == "relation" else self._owners
-                text = self._say(_RENAME[key[0]], key) + _cut(twin[1], of)[1]
-                yield Step((key, twin), ((text,),))
+                yield Step((key, twin), ((self.rename(key, _cut(twin[1], self._owners)[1]),),))
 
     def _shape(self, key: Key) -> object:
-        kind, identity = key
-        if kind == "relation":
-            owned = self._all.get(("sequence", identity), {}).get("owned by")
-            return kind, owned or identity
-        owner, name = _cut(identity, self._owners)
+        owner, name = _cut(key[1], self._owners)
         said = repr(sorted(self._all[key].items(), key=lambda each: each[0]))
-        return kind, owner, said.replace(f" {name} ", " ", 1)
+        return key[0], owner, said.replace(f" {name} ", " ", 1)
 
     def _of(self, key: Key) -> Iterator[Step]:
-        kind, identity = key
+        kind = key[0]
         old, new = self._have.get(key), self._want.get(key)
         if kind == "comment":
-            if new is not None or not self._is_of_lost(identity):
-                text = None if new is None else new["text"]
-                yield self._step(key, alters.comment(identity, text, self._quote))
+            # What is said of several things is said at once.
+            said = {each for each, thing in self._want.items() if each[0] == kind and thing == new}
+            keys = sorted(said & self._differing)
+            if new is not None and key == keys[0]:
+                yield Step(tuple(keys), (self._index.comments(new["text"]),))
         elif kind.startswith("grants on "):
             yield from self._grants(key)
-        elif kind in _SAID_TOGETHER:
-            keys = tuple(sorted(each for each in self.differing if each[0] == kind))
-            if key == keys[0]:
-                yield Step(keys, (self._index.all(_SAID_TOGETHER[kind]),))
         elif new is None:
             if self._may_drop(key):
-                yield self._step(key, self._drop(key), drop=True)
+                yield self._step(key, self.drop(key), drop=True)
+        elif kind == "row":
+            yield from self._rows(key)
         elif kind == "column":
             yield from self._column(key, old, new)
         elif kind == "constraint":
             yield from self._constraint(key, old, new)
-        elif kind == "sequence":
-            yield self._step(key, self._sequence(identity, old, new))
         elif old is None:
             yield from self._make(key, new)
         else:
@@ -223,92 +207,65 @@ class Planner:
         if old is None:
             yield self._step(key, *self._texts(key, new))
             return
-        drop = self._drop(old)
+        drop = self.drop(old)
         over = [(text,) for text in self._texts(key, new, over=True) if old == key]
         anew = [(drop, text) for text in self._texts(key, new)]
         yield Step(tuple(dict.fromkeys((key, old))), (*over, *anew), f"{drop} cascade")
 
     def _texts(self, key: Key, new: dict[str, Any], *, over: bool = False) -> list[str]:
         texts = self._index.texts(self._called(key), self._present, over=over)
-        if key[0] in _FROM_CATALOG:
-            texts.append(new["definition"])
-        elif key[0] == "relation" and new["kind"] == "S":
-            texts.append(f"create sequence {key[1]}")
-        return texts
+        # An index, a trigger, a rule, statistics: their definition is a statement.
+        return [*texts, *filter(None, (new.get("definition"),))]
 
     def _change(self, key: Key, old: dict[str, Any], new: dict[str, Any]) -> Iterator[Step]:
         kind, identity = key
+        begin = f"alter {_word(kind, new)} {identity}"
         if old.get("owner") != new.get("owner"):
-            yield self._step(key, f"alter {word(kind, new)} {identity} owner to {new['owner']}")
-            old = {**old, "owner": new["owner"]}
-        if kind == "type":
-            for text in alters.type_changes(identity, old, new, self._quote):
+            yield self._step(key, f"{begin} owner to {new['owner']}")
+        elif kind == "type" and new["labels"]:
+            for text in alters.enum_values(identity, old["labels"], new["labels"]):
                 yield self._step(key, text)
-        elif kind in {"trigger", "rule"} and old["definition"] == new["definition"]:
-            owner, name = _cut(identity, self._owners)
-            yield self._step(key, f"alter table {owner} {_ENABLED[new['enabled']]} {kind} {name}")
-        elif kind == "relation" and old["query"] == new["query"]:
-            for text in alters.relation_changes(f"alter {word(kind, new)} {identity}", old, new):
-                yield self._step(key, text)
-        elif old != new:
+        elif kind == "relation" and new["query"] is None:
+            for flag, words in _FLAGS.items():
+                if old[flag] != new[flag]:
+                    yield self._step(key, f"{begin} {words[new[flag]]}")
+        elif kind != "type":
             yield from self._make(key, new)
 
     def _column(self, key: Key, old: dict[str, Any] | None, new: dict[str, Any]) -> Iterator[Step]:
         begin = self._say("alter {of} {owner} %s {part} {name}", key)
-        if old is None:
-            name = _cut(key[1], self._owners)[1]
-            added = begin.removesuffix(name) % "add"
-            owned = [
-                thing
-                for (kind, _), thing in self._want.items()
-                if kind == "sequence" and thing.get("owned by") == key[1]
-            ]
-            texts = [
-                added + alters.column(name, new, owned[0] if owned else None, required)
-                for required in (True, False)
-            ]
-            bare = new["default"] is None and not new["identity"] and not new["generated"]
-            yield self._step(key, *texts, note=_FILL if new["not null"] and bare else "")
+        if old is not None:
+            for ways in alters.column_changes(begin % "alter", old, new):
+                yield self._step(key, *ways, drop=True)
             return
-        for ways in alters.column_changes(begin % "alter", old, new):
-            costly = " type " in ways[0] or ways[0].endswith("set not null")
-            yield self._step(key, *ways, drop=True, note=_COSTLY if costly else "")
+        name = _cut(key[1], self._owners)[1]
+        added = begin.removesuffix(name) % "add"
+        texts = [(added + alters.column(name, new, required),) for required in (True, False)]
+        bare = new["default"] is None and not new["identity"] and not new["generated"]
+        yield Step((key,), tuple(texts), note=_FILL if new["not null"] and bare else "")
 
     def _constraint(
         self, key: Key, old: dict[str, Any] | None, new: dict[str, Any]
     ) -> Iterator[Step]:
         add = self._say("alter {of} {owner} add constraint {name} ", key) + new["definition"]
         if old is None:
-            yield self._step(key, add, note=_COSTLY)
-            return
-        drop = self._drop(key)
-        ways: list[tuple[str, ...]] = [(drop, add)]
-        if old["definition"] == f"{new['definition']} NOT VALID":
-            ways = [(self._say("alter {of} {owner} validate constraint {name}", key),)]
-        yield Step((key,), tuple(ways), f"{drop} cascade", _COSTLY)
+            yield self._step(key, add)
+        elif old["definition"] == f"{new['definition']} NOT VALID":
+            yield self._step(key, self._say("alter {of} {owner} validate constraint {name}", key))
+        else:
+            drop = self.drop(key)
+            yield Step((key,), ((drop, add),), f"{drop} cascade")
 
-    def _sequence(self, name: str, old: dict[str, Any] | None, new: dict[str, Any]) -> str:
-        owner = new.get("owned by")
-        moved = old is None or old.get("owned by") != owner
-        return (
-            f"alter sequence {name} as {new['type']} increment {new['increment']} "
-            f"minvalue {new['minimum']} maxvalue {new['maximum']} start {new['start']} "
-            f"cache {new['cache']} {'' if new['cycle'] else 'no '}cycle"
-            + (f" owned by {owner or 'none'}" if moved else "")
-        )
-
-    def _is_of_lost(self, comment: str) -> bool:
-        """Whether a comment is on something that the sources no longer have."""
-        for kind, identity in self.lost:
-            owner, name = _cut(identity, self._owners)
-            said = identity.partition("(")[0]
-            if kind in {"constraint", "trigger", "rule", "policy"}:
-                said = f"{name} on {owner}"
-            elif kind == "index":
-                said = f"{_cut(owner, self._schemas)[0]}.{name}"
-            if kind != "comment" and any(f" {said}{end}" in f"{comment} " for end in " .("):
-                return True
-        return False
+    def _rows(self, key: Key) -> Iterator[Step]:
+        """Put all rows of a table that differ, with the first of them."""
+        rows = {each for each in self._all if each[0] == "row" and _table(each) == _table(key)}
+        keys = sorted(rows & self._differing & self._want.keys())
+        if key == keys[0]:
+            text = alters.put_rows(
+                _table(key), {each[1].split(" ", 1)[1]: self._want[each] for each in keys}
+            )
+            whole = "" if rows & self._have.keys() else self._index.rows(_table(key))
+            yield Step(tuple(keys), tuple((each,) for each in (whole, text) if each))
 
     def _grants(self, key: Key) -> Iterator[Step]:
         of = key[0].removeprefix("grants on "), key[1]
@@ -320,24 +277,21 @@ class Planner:
             texts = alters.grants(f"table {table}", f" ({name})", old, new, None)
         else:
             thing = self._want[of]
-            target = "table" if thing.get("kind") in {"v", "m", "f"} else word(of[0], thing)
+            target = "table" if thing.get("kind") in {"v", "m", "f"} else _word(of[0], thing)
             everything = new.get(thing["owner"])
             texts = alters.grants(f"{target} {key[1]}", "", old, new, everything)
         yield Step((key,), (texts,))
 
-    def _step(self, key: Key, *ways: str, drop: bool = False, note: str = "") -> Step:
-        cascade = f"{self._drop(key)} cascade" if drop else ""
-        return Step((key,), tuple((way,) for way in ways), cascade, note)
-
-    def _drop(self, key: Key) -> str:
-        return self._say(_DROP.get(key[0], "drop {word} {identity}"), key)
+    def _step(self, key: Key, *ways: str, drop: bool = False) -> Step:
+        cascade = f"{self.drop(key)} cascade" if drop else ""
+        return Step((key,), tuple((way,) for way in ways), cascade)
 
     def _say(self, template: str, key: Key) -> str:
         owner, name = _cut(key[1], self._owners)
         of = self._all.get(self._owners.get(owner, key), {}).get("kind")
         return template.format(
             identity=key[1],
-            word=word(key[0], self._have.get(key) or self._all[key]),
+            word=_word(key[0], self._have.get(key) or self._all[key]),
             owner=owner,
             name=name,
             schema=_cut(owner, self._schemas)[0],
@@ -358,13 +312,20 @@ class Planner:
         return kind, identity.replace('"', "")
 
 
-def word(kind: str, thing: Mapping[str, Any]) -> str:
-    """Return what SQL calls such a thing."""
+def _word(kind: str, thing: Mapping[str, Any]) -> str:
     if kind == "relation":
         return _WORDS.get(thing["kind"], "table")
     if kind == "function":
         return _ROUTINES.get(thing["kind"], "function")
     return "domain" if kind == "type" and thing["kind"] == "d" else kind
+
+
+def _kind(key: Key) -> str:
+    return key[0].split(" on ")[0]
+
+
+def _table(row: Key) -> str:
+    return row[1].split(" ", 1)[0]
 
 
 def _cut(identity: str, names: dict[str, Key]) -> tuple[str, str]:

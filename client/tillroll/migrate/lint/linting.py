@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tillroll.migrate.contract import exposed_schemas
 from tillroll.migrate.errors import UsageError
+from tillroll.migrate.exposed import exposed_schemas
 from tillroll.migrate.files import MigrationFile, read_sql
 from tillroll.migrate.lint.access import ACCESS
 from tillroll.migrate.lint.checker import check_functions
