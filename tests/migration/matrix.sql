@@ -117,5 +117,7 @@ grant execute on function app.kept_from_anon to authenticated;
 create function hidden.unreachable() returns int language sql as 'select 1';
 create function app.as_owner() returns bigint language sql security definer
     as 'select count(*) from hidden.secret';
+create function app.as_owner_pinned() returns bigint language sql security definer
+    set search_path = '' as 'select count(*) from hidden.secret';
 create function app.on_change() returns trigger language plpgsql as 'begin return new; end';
 create procedure app.done() language sql as 'select 1';

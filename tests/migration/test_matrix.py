@@ -189,9 +189,10 @@ create view app.ids as select t.id from app.notes as t;
 grant select on app.mine, app.ids to authenticated;
 alter default privileges revoke execute on functions from public;
 create function app.plain() returns int language sql as 'select 1';
-create function app.as_owner() returns int language sql security definer set search_path = ''
+create function app.pinned() returns int language sql security definer set search_path = ''
     as 'select 1';
-grant execute on function app.plain, app.as_owner to authenticated;
+create function app.unpinned() returns int language sql security definer as 'select 1';
+grant execute on function app.plain, app.pinned, app.unpinned to authenticated;
 """
 WIDENED = {
     "grant select on app.notes to anon": ("table app.notes", "select", "anon"),
@@ -218,6 +219,7 @@ WIDENED = {
     ),
     "grant execute on function app.plain to anon": ("function app.plain()", "execute", "anon"),
     "alter function app.plain security definer": ("function app.plain()", "runs", "as"),
+    "alter function app.pinned reset search_path": ("function app.pinned()", "runs", "as"),
     "alter view app.mine reset (security_invoker)": ("view app.mine", "select", "authenticated"),
     "alter view app.mine set (security_invoker = off)": (
         *("view app.mine", "opens as postgres", "app.notes"),
@@ -248,7 +250,8 @@ NARROWED = {
     "grant select (id, n) on app.notes to authenticated": (
         *("table app.notes", "select", "authenticated"),
     ),
-    "alter function app.as_owner security invoker": ("function app.as_owner()", "runs", "as"),
+    "alter function app.pinned security invoker": ("function app.pinned()", "runs", "as"),
+    "alter function app.unpinned set search_path = ''": ("function app.unpinned()", "runs", "as"),
     "alter view app.ids set (security_invoker)": (
         *("view app.ids", "opens as postgres", "app.notes"),
     ),
@@ -334,7 +337,10 @@ def test_a_function_that_runs_as_its_owner_says_so(world: World) -> None:
     runs = {
         thing: aspects["runs"]["as"] for thing, aspects in world.facts.items() if "runs" in aspects
     }
-    assert runs == {"function app.as_owner()": "postgres"}
+    assert runs == {
+        "function app.as_owner()": "postgres, search_path open",
+        "function app.as_owner_pinned()": "postgres, search_path pinned",
+    }
 
 
 def test_a_lock_is_written_and_a_widening_is_not_written_unasked(

@@ -135,7 +135,7 @@ def _wider(aspect: str, was: str | None, now: str | None) -> bool:
     if rows in ROWS and rows_before in ROWS:
         more = ROWS.index(rows) > ROWS.index(rows_before)
         return more or (columns_before is not None and not (columns or {""}) <= columns_before)
-    return not was.startswith(now)
+    return not was.startswith(now) and now != was.replace("search_path open", "search_path pinned")
 
 
 def _read(value: str) -> tuple[str, set[str] | None]:

@@ -51,7 +51,10 @@ cross join lateral (
 cross join lateral (
     select 'execute', unnest(f.callers), 'yes'
     union all
-    select 'runs', 'as', f.proowner::regrole::text where f.prosecdef and f.callers <> '{}'
+    select 'runs', 'as', format('%%s, search_path %%s', f.proowner::regrole,
+        case when exists (select from unnest(f.proconfig) as c where c ^@ 'search_path=')
+            then 'pinned' else 'open' end)
+    where f.prosecdef and f.callers <> '{}'
 ) as x (aspect, item, value)
 union all
 select 'role ' || r.name, 'may become', quote_ident(p.rolname),
