@@ -7,7 +7,6 @@ it is given the statement without those schemas, and what it then says of types 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -20,12 +19,12 @@ from tillroll.migrate.parser.nodes import words
 __all__ = ["Body", "Fault", "body_of", "comments", "fault_of", "refusal"]
 
 _LOOKED_UP = re.compile(
-    r'("[^"]+"|\w+)\s*\.\s*(?=[\w"])|%\s*(row)?type\b|(?<!array)\[\s*\]|\bvariadic\b', re.I
+    r'("[^"]+"|\w+) *\. *(?=[\w"])|%\s*(row)?type\b|(?<!array)\[\s*\]|\bvariadic\b', re.I
 )
 _UNKNOWABLE = re.compile(
     r"Not implemented|type _?record|scalar variable|multiple-item INTO|\..*\..* is not a known"
 )
-_WORD = re.compile(r'at or near "(.*)"$|^"(.*)" is not a known variable$', re.DOTALL)
+_NAMED = re.compile(r'at or near "(.*)"$|^"(.*)" is not a known variable$', re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ class Body:
         text: What the server is given.
         start: Where it begins in its statement, in characters.
         doubled: Whether each quote in it is written twice.
-        head: What stands before its literal, in a statement that makes a function of it.
+        head: What stands before its literal.
         tail: And behind.
     """
 
@@ -109,43 +108,57 @@ def body_of(statement: Statement) -> Body | None:
     head, tail = raw[: literal.start].decode(), raw[literal.end :].decode()
     parts = source.arg.list.items if source.arg.HasField("list") else [source.arg]
     start = len(head) + opening
-    if statement.kind == "do_stmt":  # lines of its own errors are counted in another way
-        head, tail = "create function f() returns void language plpgsql as ", ""
     return Body(language, words(parts)[0], start, written[0] != "$", head, tail)
 
 
 def fault_of(statement: Statement) -> Fault | None:
     """Return the first syntax error in a body, its place that in the statement."""
     body = body_of(statement)
-    found = None
-    if body and body.language == "sql":
-        found = refusal(body.text)
-    elif body and body.language == "plpgsql":
-        found = _plpgsql_fault(body)
-    return body and found and Fault(body.place(found.at), found.message)
+    if body is None or body.language not in {"sql", "plpgsql"}:
+        return None
+    found = refusal(body.text) if body.language == "sql" else _plpgsql_fault(body)
+    return found and Fault(body.place(found.at), found.message)
 
 
 def _plpgsql_fault(body: Body) -> Fault | None:
-    text = body.text
     try:
-        tokens = postgast.scan(text).tokens
-    except postgast.PgQueryError as error:  # no token: a literal without an end, 1x …
-        return Fault(max(error.cursorpos - 1, 0), error.message)
-    try:
-        postgast.parse_plpgsql(
-            _LOOKED_UP.sub("", body.head) + _quoted(_without_types(text, tokens)) + body.tail
-        )
-    except ValueError:  # its JSON of a trigger function is malformed; the body is not
+        tokens = postgast.scan(body.text).tokens
+    except postgast.PgQueryError as open_end:  # no token: a literal without an end, 1x …
+        return Fault(max(open_end.cursorpos - 1, 0), open_end.message)
+    error = _error(body, body.text)
+    if error is None or _UNKNOWABLE.search(error.message):
         return None
+    # The parser itself names a line at most. The place is the last token of the shortest beginning
+    # of the body that fails in the same way; but every one fails at its end.
+    raw = body.text.encode()
+    if not error.message.endswith("at end of input"):
+        for token in tokens:
+            beginning = raw[: token.end].decode()
+            failed = _error(body, beginning)
+            if failed and failed.message == error.message:
+                named = _NAMED.search(error.message)
+                word = (named and (named[1] or named[2])) or raw[token.start : token.end].decode()
+                return Fault(beginning.lower().rfind(word.lower()), error.message)
+    line = int((error.context or "1").rpartition(" ")[2])
+    code = (each.start for each in tokens if raw.count(b"\n", 0, each.end) + 1 >= line)
+    return Fault(len(raw[: next(code, 0)].decode()), error.message)
+
+
+def _error(body: Body, text: str) -> postgast.PgQueryError | None:
+    head = _LOOKED_UP.sub("", body.head)
+    try:
+        postgast.parse_plpgsql(f"{head}{_quoted(_without_types(text))}{body.tail}")
     except postgast.PgQueryError as error:
-        return None if _UNKNOWABLE.search(error.message) else _at_word(text, error)
+        return error
+    except ValueError:  # its JSON of a trigger function is malformed; the body is not
+        pass
     return None
 
 
-def _without_types(text: str, tokens: Iterable[pb.ScanToken]) -> str:
+def _without_types(text: str) -> str:
     """Return a body whose declarations name no schema, %type or []; no line moves."""
     raw = text.encode()
-    marks = [each for each in tokens if each.token in {pb.DECLARE, pb.BEGIN_P}]
+    marks = [each for each in postgast.scan(text).tokens if each.token in {pb.DECLARE, pb.BEGIN_P}]
     for mark, after in reversed([*pairwise(marks)]):
         if mark.token == pb.DECLARE:
             declared = _LOOKED_UP.sub("", raw[mark.end : after.start].decode())
@@ -158,15 +171,3 @@ def _quoted(text: str) -> str:
     while tag in text:
         tag = tag[:-1] + "_$"
     return tag + text + tag
-
-
-def _at_word(text: str, error: postgast.PgQueryError) -> Fault:
-    """Return where an error of the PL/pgSQL parser stands, which itself names a line and a word."""
-    lines = text.splitlines(keepends=True) or [""]
-    above = int((error.context or "1").rpartition(" ")[2]) - 1
-    line = lines[min(above, len(lines) - 1)]
-    word = _WORD.search(error.message)
-    column = line.lower().rfind(word[1] or word[2]) if word else -1
-    if column < 0:
-        column = len(line) - len(line.lstrip(" \t"))
-    return Fault(len("".join(lines[:above])) + column, error.message)
