@@ -112,22 +112,6 @@ EXAMPLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             NEW + "alter table app.fresh add foreign key (id) references orders",
         ),
     ),
-    "validate-apart": (
-        (
-            "alter table orders add constraint c check (id > 1) not valid;"
-            "alter table orders validate constraint c",
-        ),
-        (
-            "alter table orders validate constraint c",
-            "alter table orders add constraint d check (id > 1) not valid;"
-            "alter table orders validate constraint c",
-            "-- pg-delta: transaction=false\n"
-            "alter table orders add constraint c check (id > 1) not valid;"
-            "alter table orders validate constraint c",
-            NEW + "alter table app.fresh add constraint c check (id > 1) not valid;"
-            "alter table app.fresh validate constraint c",
-        ),
-    ),
     "unique-by-index": (
         (
             "alter table orders add unique (id)",
@@ -152,65 +136,6 @@ EXAMPLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             NEW + "create index i on app.fresh (a)",
             "create table a.x (id int); drop table a.x; create table a.x (id int);"
             "create index i on a.x (id)",
-        ),
-    ),
-    "concurrently-alone": (
-        (
-            "create index concurrently i on orders (id); alter table orders add column a int",
-            "drop index concurrently i; alter table orders add column a int",
-            "reindex table concurrently orders; alter table orders add column a int",
-        ),
-        (
-            "create index concurrently i on orders (id);\n-- until it is done",
-            "set lock_timeout = '1s'; create index concurrently i on orders (id)",
-            "drop index concurrently i; create index concurrently i on orders (id)",
-            "create index i on orders (id); alter table orders add column a int",
-        ),
-    ),
-    "data-with-lock": (
-        (
-            "alter table orders add column a int; update orders set a = 1 where id > 0",
-            "alter table orders add column a int; insert into orders select * from orders",
-            "drop policy p on orders; update orders set id = 1 where id > 0",
-            "alter table orders rename to sales; delete from parts where id > 0",
-            "alter table orders add column a int;"
-            "merge into orders using o on true when matched then delete",
-            "create policy p on orders using (true); update orders set id = 1 where id > 0",
-        ),
-        (
-            "update orders set id = 1 where id > 0; alter table orders add column a int",
-            "alter table orders add column a int; insert into orders values (1)",
-            NEW + "alter table app.fresh add column c int; update orders set id = 1 where id > 0",
-            NEW + "drop policy p on app.fresh; update orders set id = 1 where id > 0",
-            "alter table orders add column a int;" + NEW + "insert into app.fresh select * from o",
-            "-- pg-delta: transaction=false\n"
-            "alter table orders add column a int; update orders set a = 1 where id > 0",
-        ),
-    ),
-    "lock-table": (("lock table orders",), (NEW + "lock table app.fresh",)),
-    "maintenance": (
-        ("vacuum orders", "reindex table orders", "cluster orders using i"),
-        ("analyze orders", "reindex table concurrently orders"),
-    ),
-    "session-setting": (
-        ("set lock_timeout = '1s'",),
-        ("set local lock_timeout = '1s'", "reset lock_timeout", "alter role r set jit = off"),
-    ),
-    "transaction-control": (
-        (
-            "select 1; commit; select 2",
-            "begin; create index concurrently i on orders (id); commit",
-        ),
-        ("begin; select 1; commit", "select 1"),
-    ),
-    "enum-value-used": (
-        (
-            "alter type public.state add value 'paid';"
-            "alter table orders alter column kind set default 'paid'",
-        ),
-        (
-            "alter type public.state add value 'paid'; select 'open';\n-- to be used later",
-            "-- pg-delta: transaction=false\nalter type public.state add value 'x'; select 'x'",
         ),
     ),
     "drop-table": (("drop table orders",), (NEW + "drop table app.fresh", "drop view orders")),
@@ -250,40 +175,6 @@ EXAMPLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             NEW + "delete from app.fresh",
         ),
     ),
-    "trigger-disabled": (
-        (
-            "alter table orders disable trigger t",
-            "alter table orders disable trigger t; alter table orders enable trigger u",
-            "alter table orders enable trigger t; alter table orders disable trigger t",
-            "alter table orders disable trigger t; alter table other enable trigger t",
-            "alter table orders disable trigger t; update orders set id = 1 where id > 0",
-        ),
-        (
-            "alter table orders disable trigger t; alter table orders enable trigger t",
-            "alter table orders disable trigger t; alter table orders enable trigger all",
-        ),
-    ),
-    "if-not-exists": (
-        (
-            "create table if not exists app.x (id int)",
-            "create materialized view if not exists app.x as select 1",
-            "alter table orders add column if not exists a int",
-            "create index concurrently if not exists i on orders (id)",
-        ),
-        ("create schema if not exists app", "create table app.x (id int)"),
-    ),
-    "do-block": (
-        (
-            "do $$ begin create table x (); end $$",
-            "do $$ begin execute 'x'; end $$",
-            "do $$ begin alter table x add y int; end $$",
-            "do $$ begin drop table x; end $$",
-            "do $$ begin grant select on x to anon; end $$",
-            "do $$ begin revoke select on x from anon; end $$",
-            "do $$ begin truncate x; end $$",
-        ),
-        ("do $$ begin raise notice 'drop table x'; end $$", "select 1"),
-    ),
     "inexact-amount": (
         (
             "create table app.x (price money)",
@@ -299,15 +190,5 @@ EXAMPLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "alter table orders alter column kind type timestamp",
         ),
         ("create table app.x (at timestamptz)", "create table app.x (at date)"),
-    ),
-    "serial": (
-        (
-            "create table app.x (id bigserial)",
-            "create table app.x (id smallserial)",
-            "create table app.x (id serial2)",
-            "create table app.x (id serial4)",
-            "create table app.x (id serial8)",
-        ),
-        ("create table app.x (id bigint generated always as identity)",),
     ),
 }

@@ -262,7 +262,7 @@ def test_of_functions_from_before_only_errors_are_told(write: Write) -> None:
 def test_a_layer_that_is_skipped_is_told(write: Write, tmp_path: Path, newest: Cluster) -> None:
     folder, url = write(CHECKED), newest.server.dsn()
     result = lint(folder, shadow_url=url, platform=PLATFORM)
-    assert (len(result.skipped), [each.rule for each in result.findings]) == (1, ["do-block"])
+    assert (len(result.skipped), result.findings) == (1, ())
     assert len(lint(folder).skipped) == 1
     assert run("lint", "--dir", folder).stderr.startswith("skipped: ")
     able = cluster_of("15").server.dsn()

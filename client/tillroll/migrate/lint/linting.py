@@ -160,18 +160,13 @@ def _faults(units: Sequence[Unit]) -> Iterator[Found]:
         for statement in unit.statements:
             if fault := fault_of(statement):
                 yield _found(_SYNTAX, unit, statement, fault.at, fault.message)
-        if unit.refused and not any(each.mark for each in unit.statements):
+        if unit.refused:
             yield _found(_SYNTAX, unit, unit.statements[0], 0, unit.refused)
 
 
 def _ask(units: Sequence[Unit], exposed: Sequence[str]) -> Iterator[Found]:
-    reloads = any(step.change.action == "reload schema" for unit in units for step in unit.steps)
     world = World()
-    places = [
-        Here(world, unit, index, exposed, reloads)
-        for unit in units
-        for index in range(len(unit.steps))
-    ]
+    places = [Here(world, unit, step, exposed) for unit in units for step in unit.steps]
     for here in places:
         yield from _asked(here, waiting=False)
         world.apply(here.step.change, here.unit.linted)
@@ -180,14 +175,14 @@ def _ask(units: Sequence[Unit], exposed: Sequence[str]) -> Iterator[Found]:
 
 
 def _asked(here: Here, waiting: bool) -> Iterator[Found]:
-    step = here.step
+    statement, change = here.step.statement, here.step.change
     for rule in RULES if here.unit.linted else ():
         if rule.waits == waiting and rule.fits(here):
-            if rule.only == "old" and not here.is_old(step.change):
-                yield step.statement, rule.name, None
+            if rule.only == "old" and here.thing.new:
+                yield statement, rule.name, None
             else:
-                text = f"{_label(step.change)}: {rule.summary}"
-                yield _found(rule, here.unit, step.statement, step.change.at, text)
+                text = f"{_label(change)}: {rule.summary}"
+                yield _found(rule, here.unit, statement, change.at, text)
 
 
 def _label(change: Change) -> str:

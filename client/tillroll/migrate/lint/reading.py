@@ -69,12 +69,12 @@ def read_unit(file: MigrationFile, linted: bool) -> Unit:
         for statement in statements
         for change in changes(statement)
     )
-    transactional, refused = not any(each.alone for each in statements), ""
+    refused = ""
     try:
-        transactional = file.read().transactional
+        file.read()
     except UsageError as error:
         refused = str(error)
-    return Unit(file, linted, shown(file.path), statements, steps, transactional, refused)
+    return Unit(file, linted, shown(file.path), statements, steps, refused)
 
 
 def _qualified(change: Change) -> Change:

@@ -18,11 +18,11 @@ from tillroll.migrate.parser.nodes import words
 
 __all__ = ["Body", "Fault", "body_of", "comments", "fault_of", "refusal"]
 
-_LOOKED_UP = re.compile(
-    r'("[^"]+"|\w+) *\. *(?=[\w"])|%\s*(row)?type\b|(?<!array)\[\s*\]|\bvariadic\b', re.I
-)
+_SCHEMA = re.compile(r'(("[^"]+"|\w+) *\. *)+(?=[\w"])')
+_FORM = re.compile(r"%\s*(row)?type\b|(?<!array)\[\s*\]|\bvariadic\b", re.IGNORECASE)
 _UNKNOWABLE = re.compile(
-    r"Not implemented|type _?record|scalar variable|multiple-item INTO|\..*\..* is not a known"
+    r"Not implemented|pseudo-type|cannot (accept|return) type|scalar variable|multiple-item INTO|"
+    r"\..*\..* is not a known"
 )
 _NAMED = re.compile(r'at or near "(.*)"$|^"(.*)" is not a known variable$', re.DOTALL)
 
@@ -145,7 +145,7 @@ def _plpgsql_fault(body: Body) -> Fault | None:
 
 
 def _error(body: Body, text: str) -> postgast.PgQueryError | None:
-    head = _LOOKED_UP.sub("", body.head)
+    head = _unlooked(body.head)
     try:
         postgast.parse_plpgsql(f"{head}{_quoted(_without_types(text))}{body.tail}")
     except postgast.PgQueryError as error:
@@ -161,9 +161,14 @@ def _without_types(text: str) -> str:
     marks = [each for each in postgast.scan(text).tokens if each.token in {pb.DECLARE, pb.BEGIN_P}]
     for mark, after in reversed([*pairwise(marks)]):
         if mark.token == pb.DECLARE:
-            declared = _LOOKED_UP.sub("", raw[mark.end : after.start].decode())
+            declared = _unlooked(raw[mark.end : after.start].decode())
             raw = raw[: mark.end] + declared.encode() + raw[after.start :]
     return raw.decode()
+
+
+def _unlooked(text: str) -> str:
+    """Return a text in which every type can be taken for some row's."""
+    return _FORM.sub("", _SCHEMA.sub("public.", text))
 
 
 def _quoted(text: str) -> str:

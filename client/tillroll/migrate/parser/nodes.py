@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import postgast
 from postgast import pg_query_pb2 as pb
 
 __all__ = [
-    "arguments",
     "calls",
     "constants",
-    "keywords",
     "name_of",
     "options",
     "tested",
@@ -53,14 +50,6 @@ def constants(node: Any) -> tuple[str, ...]:
     )
 
 
-def keywords(text: str) -> set[int]:
-    """Return which tokens there are in a text; none where it cannot be cut into tokens."""
-    try:
-        return {token.token for token in postgast.scan(text).tokens}
-    except postgast.PgQueryError:
-        return set()
-
-
 def name_of(element: Any) -> list[str]:
     """Return the parts of a name, of whatever form a statement gives it to what is there."""
     which = element.WhichOneof("node")
@@ -71,11 +60,6 @@ def name_of(element: Any) -> list[str]:
         return [inner.sval]
     parts = {"list": "items", "type_name": "names", "object_with_args": "objname"}.get(which)
     return [*words(getattr(inner, parts))] if parts else []
-
-
-def arguments(types: Iterable[Any]) -> tuple[str, ...]:
-    """Return types as a signature: without their schemas, which can be written or not."""
-    return tuple(type_of(each).rpartition(".")[2] for each in types)
 
 
 def tested(node: Any) -> tuple[str, ...]:
