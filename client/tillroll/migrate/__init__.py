@@ -36,13 +36,11 @@ from tillroll.migrate.lint import Finding, LintResult, Rule, lint
 from tillroll.migrate.matrix import ROLES, AccessChange, MatrixResult, matrix
 from tillroll.migrate.plan import Plan, PlannedFile, PlannedStatement, make_plan, read_plan
 from tillroll.migrate.rehearsal import (
-    IndexSize,
     Lock,
     OverBudget,
     Rates,
     Rehearsal,
     RehearsedFile,
-    RunningTransaction,
     Scan,
     Sizes,
     StatementEffect,
@@ -81,7 +79,6 @@ __all__ = [
     "GateFailed",
     "GenerateResult",
     "HistoryDivergent",
-    "IndexSize",
     "InstallResult",
     "InstalledFile",
     "LintResult",
@@ -106,7 +103,6 @@ __all__ = [
     "RepairResult",
     "Rule",
     "Runner",
-    "RunningTransaction",
     "Scan",
     "Severity",
     "Sizes",

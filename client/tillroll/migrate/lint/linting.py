@@ -201,10 +201,8 @@ def _found(
     text: str,
     severity: Severity | None = None,
 ) -> Found:
-    line, column = position(statement.text, at)
-    line, column = line + statement.line - 1, column + (statement.column - 1) * (line == 1)
     level = severity or rule.severity
-    finding = Finding(unit.shown, line, column, level, rule.name, text, rule.fix)
+    finding = Finding(unit.shown, *statement.place(at), level, rule.name, text, rule.fix)
     return statement, rule.name, finding
 
 

@@ -77,6 +77,11 @@ class Statement:
         """What in it may depend on rows or change them, else None."""
         return kinds.moves_data(self.kind, self.node)
 
+    def place(self, at: int) -> tuple[int, int]:
+        """Return line and column in the file, both from 1, of a character of `text`."""
+        line, column = position(self.text, at)
+        return self.line + line - 1, column + (self.column - 1 if line == 1 else 0)
+
 
 def position(text: str, offset: int) -> tuple[int, int]:
     """Return line and column, both from 1, of a character of a text."""

@@ -11,8 +11,6 @@ from tillroll.migrate.rehearsal.results import (
     StatementEffect,
 )
 from tillroll.migrate.rehearsal.sizes import (
-    IndexSize,
-    RunningTransaction,
     Sizes,
     TableSize,
     load_sizes,
@@ -21,13 +19,11 @@ from tillroll.migrate.rehearsal.sizes import (
 )
 
 __all__ = [
-    "IndexSize",
     "Lock",
     "OverBudget",
     "Rates",
     "Rehearsal",
     "RehearsedFile",
-    "RunningTransaction",
     "Scan",
     "Sizes",
     "StatementEffect",
