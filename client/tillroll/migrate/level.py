@@ -18,6 +18,7 @@ Facts = dict[tuple[str, str], Fact]  # by kind and identity
 # Since which major version a property can be said, or is another by default; 0: it is always the
 # server's or the reader's affair.
 _SINCE = {
+    "collation": {"iculocale": 17, "locale": 17},
     "column": {
         "not null inherited": 18,
         "not null name": 18,
@@ -25,13 +26,8 @@ _SINCE = {
         "not null not validated": 18,
     },
     "extension": {"version": 0},
-    "subscription": {
-        "failover": 17,
-        "origin": 16,
-        "password required": 16,
-        "run as owner": 16,
-        "stream": 18,
-    },
+    "publication": {"gencols": 18},
+    "subscription": {"stream": 18},
     "type": {"not null name": 17},
     "user mapping": {"options": 0},
 }

@@ -10,15 +10,18 @@ import psycopg
 from psycopg import sql
 
 from tillroll.migrate.errors import UsageError
+from tillroll.migrate.facts.catalogs import CATALOGS
 from tillroll.migrate.facts.fact import Fact, define, key
-from tillroll.migrate.facts.globals import globals_of
+from tillroll.migrate.facts.globals import GLOBALS
 from tillroll.migrate.facts.grants import GRANTS
 from tillroll.migrate.facts.relations import RELATIONS
 from tillroll.migrate.facts.routines import ROUTINES
 from tillroll.migrate.facts.scope import SCOPE
 
-__all__ = ["Catalog", "extract", "facts_of", "queries", "read_catalog"]
+__all__ = ["QUERIES", "Catalog", "extract", "facts_of", "read_catalog"]
 
+# Of each kind of fact, to stand behind `SCOPE`.
+QUERIES = {**GLOBALS, **CATALOGS, **RELATIONS, **ROUTINES, **GRANTS}
 Catalog = dict[tuple[str, str], dict[str, Any]]  # kind and identity, to properties
 
 # Without a search path Postgres writes each name with its schema; without JIT it is done in
@@ -78,11 +81,6 @@ def facts_of(catalog: Catalog) -> tuple[Fact, ...]:
     return tuple(sorted(facts, key=key))
 
 
-def queries(major: int) -> dict[str, str]:
-    """Return the query of each kind of fact, to stand behind `SCOPE`, for a major version."""
-    return {**globals_of(major), **RELATIONS, **ROUTINES, **GRANTS}
-
-
 def _read(conn: psycopg.Connection, reference: Iterable[str]) -> Iterator[_Row]:
     settings = ", ".join(
         f"pg_catalog.set_config('{n}', '{v}', false)" for n, v in _SETTINGS.items()
@@ -90,7 +88,7 @@ def _read(conn: psycopg.Connection, reference: Iterable[str]) -> Iterator[_Row]:
     conn.execute(f"select {settings}".encode())
     every = " union all ".join(
         f"select '{kind}', q.* from ({query}) as q (schemas, owner, identity, properties)"
-        for kind, query in queries(conn.info.server_version // 10000).items()
+        for kind, query in QUERIES.items()
     )
     for row in conn.execute((SCOPE + every).encode()).fetchall():
         yield _Row(*row)

@@ -74,6 +74,6 @@ def unbrought(catalog: str, alias: str) -> str:
     )
 
 
-def named(catalog: str, alias: str) -> str:
+def named(catalog: str, oid: str) -> str:
     """Return Postgres' own identity of a row of a catalog."""
-    return f"(pg_identify_object('{catalog}'::regclass, {alias}.oid, 0)).identity"
+    return f"(pg_identify_object('{catalog}'::regclass, {oid}, 0)).identity"
