@@ -124,29 +124,18 @@ def test_an_allowance_reaches_no_other_statement_file_or_rule(write: Write) -> N
 
 
 @pytest.mark.parametrize(
-    ("comment", "told"),
+    "comment",
     [
-        ("-- lint: allow drop-table", True),
-        ("-- lint: allow drop-table because", True),
-        ("-- lint: allow drop-tables because nobody uses it", True),
-        ("-- lint: allow", True),
-        ("-- lint: allow drop-table since it is empty", True),
-        ("select '\n-- lint: allow drop-table because it is text\n';", False),
+        "-- lint: allow drop-table",
+        "-- lint: allow drop-table because",
+        "-- lint: allow drop-tables because nobody uses it",
+        "-- lint: allow",
+        "-- lint: allow drop-table since it is empty",
+        "select '\n-- lint: allow drop-table because it is text\n';",
     ],
 )
-def test_an_allowance_without_a_rule_or_a_reason_allows_nothing(
-    write: Write, comment: str, told: bool
-) -> None:
-    rules = found(write(f"{comment}\ndrop table app.t"))
-    assert sorted(rules) == (["allowance", "drop-table"] if told else ["drop-table"])
-
-
-def test_an_allowance_without_need_is_told_unless_its_rule_was_not_asked(write: Write) -> None:
-    folder = write("-- lint: allow drop-table because of nothing\nselect 1")
-    assert found(folder) == ["allowance"]
-    assert found(folder, disable=["drop-table"]) == []
-    folder = write("-- lint: allow plpgsql-check because it cannot know\nselect 1")
-    assert found(folder, since="20260101000001") == []
+def test_an_allowance_without_a_rule_or_a_reason_allows_nothing(write: Write, comment: str) -> None:
+    assert found(write(f"{comment}\ndrop table app.t")) == ["drop-table"]
 
 
 def test_files_are_chosen_by_name_by_version_or_by_what_is_pending(
@@ -230,8 +219,6 @@ begin
     as 'begin return nope(); end';
 end
 $do$;
--- lint: allow plpgsql-check because of nothing
-select 1;
 create function app.any(a anyenum) returns anyenum language plpgsql set search_path = '' as $$
 begin
     return a;
@@ -247,8 +234,7 @@ def test_functions_are_checked_against_their_tables_where_the_server_can(write: 
     places = {(each.line, each.column, each.severity) for each in result.findings}
     errors = {(9, 5, "error"), (14, 5, "error"), (22, 5, "error"), (30, 5, "error")}
     assert {place for place in places if place[2] == "error"} == errors
-    assert [each.line for each in result.findings if each.rule == "allowance"] == [39]
-    assert {(7, "warning"), (41, "warning")} <= {(line, level) for line, _, level in places}
+    assert {(7, "warning"), (39, "warning")} <= {(line, level) for line, _, level in places}
 
 
 def test_of_functions_from_before_only_errors_are_told(write: Write) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from tillroll.migrate.lint.access import ACCESS
 from tillroll.migrate.lint.checker import check_functions
 from tillroll.migrate.lint.locks import LOCKS
 from tillroll.migrate.lint.reading import choose, read_unit, shown
-from tillroll.migrate.lint.rule import ERROR, WARNING, Rule, Severity
+from tillroll.migrate.lint.rule import ERROR, Rule, Severity
 from tillroll.migrate.lint.shapes import SHAPES
 from tillroll.migrate.lint.world import Here, Unit, World
 from tillroll.migrate.parser import Change, Statement, comments, fault_of, position, refusal
@@ -33,13 +34,8 @@ _CHECK = Rule(
     "plpgsql_check finds an error in a function; its warnings are warnings here too",
     "correct the function, or what it relies on",
 )
-_ALLOWANCE = Rule(
-    "allowance",
-    WARNING,
-    "a comment that allows nothing: no such rule, no reason, or nothing found",
-    "write `-- lint: allow RULE because REASON` before the statement, or remove it",
-)
-RULES: tuple[Rule, ...] = (_SYNTAX, _CHECK, *LOCKS, *SHAPES, *ACCESS, _ALLOWANCE)
+_ALLOWANCE = re.compile(r"(--|/\*)\s*lint: allow (?P<rule>\S+) because \S")
+RULES: tuple[Rule, ...] = (_SYNTAX, _CHECK, *LOCKS, *SHAPES, *ACCESS)
 
 
 @dataclass(frozen=True)
@@ -87,8 +83,7 @@ class LintResult:
         return sum(each.severity == severity for each in self.findings)
 
 
-# Without the finding: it would be one if the table were in use, as it will be for others.
-Found = tuple[Statement, str, Finding | None]
+Found = tuple[Statement, Finding]
 
 
 def lint(
@@ -138,8 +133,7 @@ def lint(
     if not findings:
         checked, skipped = check_functions(units, shadow_url, platform)
         found += [_found(_CHECK, *each) for each in checked]
-    silent = {*disable, *((_CHECK.name,) if skipped else ())}
-    findings += _without_allowed(units, found, silent)
+    findings += [each for statement, each in found if each.rule not in _allowed(statement)]
     findings = [each for each in findings if each.rule not in disable]
     findings.sort(key=lambda each: (each.file, each.line, each.column))
     return LintResult(tuple(names), tuple(findings), tuple(filter(None, (skipped,))))
@@ -175,14 +169,11 @@ def _ask(units: Sequence[Unit], exposed: Sequence[str]) -> Iterator[Found]:
 
 
 def _asked(here: Here, waiting: bool) -> Iterator[Found]:
-    statement, change = here.step.statement, here.step.change
+    change = here.step.change
     for rule in RULES if here.unit.linted else ():
         if rule.waits == waiting and rule.fits(here):
-            if rule.only == "old" and here.thing.new:
-                yield statement, rule.name, None
-            else:
-                text = f"{_label(change)}: {rule.summary}"
-                yield _found(rule, here.unit, statement, change.at, text)
+            text = f"{_label(change)}: {rule.summary}"
+            yield _found(rule, here.unit, here.step.statement, change.at, text)
 
 
 def _label(change: Change) -> str:
@@ -202,32 +193,10 @@ def _found(
     severity: Severity | None = None,
 ) -> Found:
     level = severity or rule.severity
-    finding = Finding(unit.shown, *statement.place(at), level, rule.name, text, rule.fix)
-    return statement, rule.name, finding
+    return statement, Finding(unit.shown, *statement.place(at), level, rule.name, text, rule.fix)
 
 
-def _without_allowed(
-    units: Sequence[Unit], found: Sequence[Found], silent: set[str]
-) -> Iterator[Finding]:
-    """Leave out what comments allow, and tell of those that allow nothing."""
-    there = {(id(statement), name) for statement, name, _ in found}
-    allowed, needless = set(), []
-    for unit in (unit for unit in units if unit.linted):
-        for statement in unit.statements:
-            for name, has_reason in _allowances(statement):
-                if has_reason and (id(statement), name) in there:
-                    allowed.add((id(statement), name))
-                elif name not in silent:
-                    text = f"{name}: {_ALLOWANCE.summary}"
-                    needless.append(_found(_ALLOWANCE, unit, statement, 0, text))
-    for statement, name, finding in (*found, *needless):
-        if finding is not None and (id(statement), name) not in allowed:
-            yield finding
-
-
-def _allowances(statement: Statement) -> Iterator[tuple[str, bool]]:
-    """Give the rules that comments of a statement allow, and whether with a reason."""
-    for comment in comments(statement.text):
-        words = comment.removeprefix("--").removeprefix("/*").removesuffix("*/").split()
-        if words[:2] == ["lint:", "allow"]:
-            yield " ".join(words[2:3]), words[3:4] == ["because"] and len(words) > 4
+def _allowed(statement: Statement) -> set[str]:
+    """Return the rules that comments of a statement allow with a reason."""
+    said = map(_ALLOWANCE.match, comments(statement.text))
+    return {each["rule"] for each in said if each}

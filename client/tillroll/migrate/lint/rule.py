@@ -43,11 +43,12 @@ class Rule:
     test: Test = field(default=lambda change, here: True, repr=False)
 
     def fits(self, here: Here) -> bool:
-        """Whether the change that stands here is such, if others were using what it is to."""
+        """Whether the change that stands here is such."""
         change = here.step.change
         return (
             change.action in self.on
             and (self.only != "shown" or here.is_shown)
+            and (self.only != "old" or not here.thing.new)
             and not (self.waits and here.thing.gone)
             and self.test(change, here)
         )

@@ -113,12 +113,13 @@ def _cascade(node: Any) -> frozenset[str]:
     return _flags(cascade=node.behavior == pb.DROP_CASCADE)
 
 
+def _made(kind: str, relation: Any, **flags: bool) -> Change:
+    temporary = relation.relpersistence == "t"
+    return _on(f"create {kind}", relation, flags=_flags(temporary=temporary, **flags))
+
+
 def _table(node: Any) -> Changes:
-    flags = _flags(
-        temporary=node.relation.relpersistence == "t",
-        partitioned=node.HasField("partspec"),
-    )
-    yield _on("create table", node.relation, flags=flags)
+    yield _made("table", node.relation, partitioned=node.HasField("partspec"))
     for element in node.table_elts:
         if element.HasField("column_def"):
             yield _column(node.relation, element.column_def)
@@ -127,8 +128,7 @@ def _table(node: Any) -> Changes:
 
 
 def _table_as(node: Any) -> Changes:
-    flags = _flags(temporary=node.into.rel.relpersistence == "t")
-    yield _on(f"create {_KINDS[node.objtype]}", node.into.rel, flags=flags)
+    yield _made(_KINDS[node.objtype], node.into.rel)
 
 
 def _column(relation: Any, node: Any) -> Change:
@@ -143,12 +143,7 @@ def _column(relation: Any, node: Any) -> Change:
         part=node.colname,
         type=type_of(node.type_name),
         flags=kinds | _flags(stored=generated),
-        words=tuple(
-            name
-            for each in constraints
-            if each.contype == pb.CONSTR_DEFAULT
-            for name in calls(each.raw_expr)
-        ),
+        words=calls(*(each.raw_expr for each in constraints if each.contype == pb.CONSTR_DEFAULT)),
         at=node.location,
     )
 
@@ -202,27 +197,25 @@ def _index(node: Any) -> Changes:
 
 
 def _function(node: Any) -> Changes:
-    schema, name = ["", *words(node.funcname)][-2:]
+    schema, name = ("", *words(node.funcname))[-2:]
     is_trigger = type_of(node.return_type) in {"trigger", "event_trigger"}
     own = _flags(trigger=is_trigger, atomic=node.HasField("sql_body"))
     yield Change("create function", schema, name, flags=options(node.options) | own)
 
 
 def _alter_function(node: Any) -> Changes:
-    schema, name = ["", *words(node.func.objname)][-2:]
+    schema, name = ("", *words(node.func.objname))[-2:]
     yield Change("alter function", schema, name, flags=options(node.actions))
 
 
 def _view(node: Any) -> Changes:
-    temporary = node.view.relpersistence == "t"
-    flags = options(node.options) | _flags(temporary=temporary)
-    yield _on("create view", node.view, flags=flags)
+    made = _made("view", node.view)
+    yield replace(made, flags=made.flags | options(node.options))
 
 
 def _policy(node: Any) -> Changes:
-    conditions = (node.qual, node.with_check)
-    called = [name for each in conditions for name in calls(each, subqueries=False)]
-    said = [text for each in conditions for text in constants(each)]
+    called = calls(node.qual, node.with_check, subqueries=False)
+    said = constants(node.qual, node.with_check)
     written = tuple(_role(each) for each in node.roles if each.role_spec.location >= 0)
     action = "create policy" if hasattr(node, "cmd_name") else "alter policy"
     yield _on(action, node.table, part=node.policy_name, words=(*called, *said), roles=written)
@@ -235,10 +228,8 @@ def _role(element: Any) -> str:
 
 def _grant(node: Any) -> Changes:
     for element in node.objects:
-        parts = name_of(element)
-        if node.targtype == pb.ACL_TARGET_ALL_IN_SCHEMA:
-            parts.append("")
-        yield _granted(node, *["", *parts][-2:])
+        everything = ("",) if node.targtype == pb.ACL_TARGET_ALL_IN_SCHEMA else ()
+        yield _granted(node, *("", *name_of(element), *everything)[-2:])
 
 
 def _granted(node: Any, schema: str, name: str, default: str = "") -> Change:
@@ -253,20 +244,15 @@ def _granted(node: Any, schema: str, name: str, default: str = "") -> Change:
 
 
 def _default_privileges(node: Any) -> Changes:
-    schemas = [
-        item.string.sval
-        for option in node.options
-        if option.def_elem.defname == "schemas"
-        for item in option.def_elem.arg.list.items
-    ]
-    for schema in schemas or [""]:
+    named = [each.def_elem for each in node.options if each.def_elem.defname == "schemas"]
+    schemas = words(named[0].arg.list.items) if named else ("",)
+    for schema in schemas:
         yield _granted(node.action, schema, "", "default ")
 
 
-def _write(action: str) -> Callable[[Any], Changes]:
-    return lambda node: iter(
-        [_on(action, node.relation, flags=_flags(where=node.HasField("where_clause")))]
-    )
+def _write(node: Any) -> Changes:
+    action = {pb.UpdateStmt: "update", pb.DeleteStmt: "delete"}[type(node)]
+    yield _on(action, node.relation, flags=_flags(where=node.HasField("where_clause")))
 
 
 def _truncate(node: Any) -> Changes:
@@ -294,8 +280,8 @@ _READERS: dict[str, Callable[[Any], Changes]] = {
     "alter_policy_stmt": _policy,
     "grant_stmt": _grant,
     "alter_default_privileges_stmt": _default_privileges,
-    "update_stmt": _write("update"),
-    "delete_stmt": _write("delete"),
+    "update_stmt": _write,
+    "delete_stmt": _write,
     "truncate_stmt": _truncate,
     "create_domain_stmt": _domain,
 }

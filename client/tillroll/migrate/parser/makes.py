@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tillroll.migrate.parser.cut import Statement
 from tillroll.migrate.parser.names import names
+from tillroll.migrate.parser.nodes import relation_of, words
 
 __all__ = ["made", "replacing"]
 
@@ -30,14 +31,13 @@ def made(statement: Statement) -> tuple[str, tuple[str, ...]] | None:
     kind, node = statement.kind, statement.node
     if kind in _PARTS:
         fact, table, name = _PARTS[kind]
-        of = getattr(node, table)
-        return fact, (of.schemaname or "public", of.relname, getattr(node, name))
+        of = ("public", *relation_of(getattr(node, table)))[-2:]
+        return fact, (*of, getattr(node, name))
     if kind in _ALONE:
         fact, name = _ALONE[kind]
         return fact, (getattr(node, name),)
     if kind == "create_stats_stmt":
-        words = ("public", *(part.string.sval for part in node.defnames))
-        return "statistics", words[-2:]
+        return "statistics", ("public", *words(node.defnames))[-2:]
     if kind in {"rename_stmt", "alter_object_schema_stmt"}:
         return None
     for taken in names(statement)[0]:

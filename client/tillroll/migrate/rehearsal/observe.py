@@ -49,11 +49,7 @@ _RELATIONS = """
 _LOCKS = """
     select l.relation, pg_catalog.replace(l.mode, 'Lock', '')
     from pg_catalog.pg_locks as l
-    where l.pid = pg_catalog.pg_backend_pid() and l.locktype = 'relation'
-        and l.database = (
-            select d.oid from pg_catalog.pg_database as d
-            where d.datname = pg_catalog.current_database()
-        )
+    where l.pid = pg_catalog.pg_backend_pid() and l.locktype = 'relation' and l.database <> 0
 """
 _EXPLAINED = {"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE TABLE AS"}
 _KEYS = """
