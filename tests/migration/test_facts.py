@@ -56,7 +56,7 @@ def test_the_facts_are_of_one_moment_and_each_has_an_identity_of_its_own(base: L
     assert facts == tuple(sorted(facts))
     told = {fact.kind for fact in facts}
     assert {*QUERIES, "row"} - told == {
-        *("depends on extension", "grants on column", "grants on what was brought"),
+        *("grants on column", "grants on what was brought"),
         *("publication schema", "security label", "setting", "subscription"),
     }
 

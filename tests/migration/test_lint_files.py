@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, Cluster, Database, cluster_of
+from tests.conftest import ROOT, Cluster, cluster_of
 from tests.migration.conftest import Write
 from tests.migration.test_command import run
-from tillroll.migrate import ConnectionFailed, Finding, Runner, UsageError, lint
+from tillroll.migrate import ConnectionFailed, Finding, UsageError, lint
 
 PLATFORM = ROOT / "sql/platform"
 PLPGSQL = "create function app.f({}) returns {} language plpgsql set search_path = '' as $$\n{}\n$$"
@@ -138,9 +138,7 @@ def test_an_allowance_without_a_rule_or_a_reason_allows_nothing(write: Write, co
     assert found(write(f"{comment}\ndrop table app.t")) == ["drop-table"]
 
 
-def test_files_are_chosen_by_name_by_version_or_by_what_is_pending(
-    write: Write, bare: Database, tmp_path: Path
-) -> None:
+def test_files_are_chosen_by_name_or_by_version(write: Write, tmp_path: Path) -> None:
     folder = write("create schema app; create table app.a ()", "drop table app.a", "select 1")
     names = sorted(path.name for path in folder.iterdir())
     elsewhere = tmp_path / "z.sql"
@@ -155,15 +153,12 @@ def test_files_are_chosen_by_name_by_version_or_by_what_is_pending(
     assert found(folder) == []
     assert found(folder, files=[folder / names[1]]) == ["drop-table"]
     assert found(tmp_path / "none", files=[elsewhere]) == ["drop-table"]
-    assert chosen(db_url=bare.dsn()) == names
-    Runner(bare.dsn(), folder).up()
-    assert chosen(db_url=bare.dsn()) == []
 
 
 def test_what_cannot_be_chosen_is_refused(write: Write, tmp_path: Path) -> None:
     folder = write("select 1")
     for options in (
-        {"since": "1", "db_url": "postgresql://x"},
+        {"since": "1", "files": sorted(folder.iterdir())},
         {"files": [tmp_path / "none.sql"]},
         {"disable": ["no-such-rule"]},
     ):
@@ -172,7 +167,7 @@ def test_what_cannot_be_chosen_is_refused(write: Write, tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         findings(tmp_path / "none")
     with pytest.raises(ConnectionFailed):
-        findings(folder, db_url="postgresql://postgres@127.0.0.1:1/x")
+        findings(folder, shadow_url="postgresql://postgres@127.0.0.1:1/x")
 
 
 def test_this_project_is_clean() -> None:

@@ -122,15 +122,6 @@ def test_without_a_transaction_a_lock_is_held_for_its_statement(after_setup: Reh
         assert [lock.held_seconds for lock in each.locks] == [each.seconds_projected]
 
 
-def test_a_lock_that_a_savepoint_gives_back_is_held_no_longer(after_setup: Rehearse) -> None:
-    result = after_setup(
-        "savepoint a; alter table s.big add x int; rollback to a; update s.big set a = 1;"
-    )
-    second = result.files[0].statements[1]
-    assert [lock.held_seconds for lock in second.locks] == [second.seconds_projected]
-    assert result.over_budget == ()
-
-
 def test_without_sizes_nothing_is_projected(after_setup: Rehearse) -> None:
     result = after_setup("create index on s.big (a);", sizes=None, budget=0)
     (effect,) = result.files[0].statements

@@ -81,10 +81,4 @@ GLOBALS = {
         "select n.classoid, n.objoid, n.objsubid, 'by ' || n.provider, "
         "jsonb_build_object('label', n.label) from pg_seclabel as n"
     ),
-    "depends on extension": _noted(
-        "select n.classid, n.objid, n.objsubid, quote_ident(e.extname), '{}'::jsonb "
-        "from pg_depend as n join pg_extension as e "
-        "on n.refclassid = 'pg_extension'::regclass and e.oid = n.refobjid "
-        "where n.deptype = 'x'"
-    ),
 }

@@ -48,13 +48,6 @@ ROUTINES: dict[str, str] = {
                     'difference', nullif(r.rngsubdiff, 0)::regproc,
                     'multirange', r.rngmultitypid::regtype)
                 from pg_range as r join pg_opclass as o on o.oid = r.rngsubopc
-                where r.rngtypid = typ.oid),
-            'internals', case typ.typtype when 'b' then jsonb_build_object(
-                'functions', array[typ.typinput, typ.typoutput, typ.typreceive, typ.typsend,
-                    typ.typmodin, typ.typmodout, typ.typanalyze, typ.typsubscript],
-                'element', nullif(typ.typelem, 0)::regtype, 'length', typ.typlen,
-                'by value', typ.typbyval, 'alignment', typ.typalign, 'storage', typ.typstorage,
-                'category', typ.typcategory, 'preferred', typ.typispreferred,
-                'delimiter', typ.typdelim) end)
+                where r.rngtypid = typ.oid))
         from typ""",
 }

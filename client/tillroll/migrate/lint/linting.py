@@ -91,7 +91,6 @@ def lint(
     *,
     files: Sequence[Path] = (),
     since: str | None = None,
-    db_url: str | None = None,
     shadow_url: str | None = None,
     platform: Path | None = None,
     disable: Sequence[str] = (),
@@ -102,25 +101,24 @@ def lint(
     it is known what is there already; nothing is found in it.
 
     Args:
-        folder: The migrations; all are linted, unless one of the next three says otherwise.
+        folder: The migrations; all are linted, unless one of the next two says otherwise.
         files: Lint these; they may stand elsewhere.
         since: Lint what is newer than this version.
-        db_url: Lint what is pending there.
         shadow_url: A superuser's URL of a server, where a database of its own is loaded and
             plpgsql_check asked about every function.
         platform: A folder whose .sql files prepare that database.
         disable: Names of rules that are left out.
 
     Raises:
-        UsageError: A folder, file or rule is not there, or several choices are made.
+        UsageError: A folder, file or rule is not there, or both choices are made.
         GateFailed: The files do not load on the server.
-        ConnectionFailed: A server cannot be reached.
+        ConnectionFailed: The server cannot be reached.
     """
     names = [rule.name for rule in RULES]
     if unknown := sorted(set(disable) - set(names)):
         raise UsageError(f"there is no rule {unknown[0]}; there are {', '.join(names)}")
     names, units, findings = [], [], []
-    for file, linted in choose(folder, files, since, db_url):
+    for file, linted in choose(folder, files, since):
         if linted:
             names.append(shown(file.path))
         try:

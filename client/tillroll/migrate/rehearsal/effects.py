@@ -23,9 +23,8 @@ class Effects:
     """What a statement did to tables that were there before its file, by oid.
 
     Attributes:
-        held: The strongest lock on each that is held after it, as a place in `MODES`; plain
-            reading (AccessShare) does not count.
-        taken: Those of them that were not held, or weaker, before it.
+        taken: The strongest lock on each that was not held, or a weaker one, before it, as a place
+            in `MODES`; plain reading (AccessShare) does not count.
         refiled: Tables that got a new file: written anew, or emptied.
         rewritten: Those of them whose rows were written anew.
         scans: How often each was read as a whole.
@@ -34,7 +33,6 @@ class Effects:
         moved: Tables of which any number of rows may have been changed or copied.
     """
 
-    held: dict[int, int]
     taken: dict[int, int]
     refiled: frozenset[int]
     rewritten: frozenset[int]
@@ -104,7 +102,6 @@ def compare_states(
         written -= _written(before)
     copied = scans.keys() if written or moves == "CREATE TABLE AS" else ()
     return Effects(
-        held=held,
         taken={oid: level for oid, level in held.items() if level > old.get(oid, 0)},
         refiled=refiled,
         rewritten=refiled if moves != "TRUNCATE" else frozenset(),

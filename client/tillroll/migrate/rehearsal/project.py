@@ -76,7 +76,7 @@ class Projection:
         for index, each in enumerate(seen):
             locks = []
             for oid, level in each.effects.taken.items():
-                end = _end(seen, index, oid) if transactional else index + 1
+                end = len(seen) if transactional else index + 1
                 held = sum(seconds[index:end])
                 name = each.known[oid].name
                 locks.append(Lock(MODES[level], name, None if self._is_blind else held))
@@ -129,18 +129,6 @@ class Projection:
 
     def _sized(self, oids: Iterable[int]) -> list[tuple[int, TableSize]]:
         return [(oid, self._sizes[oid]) for oid in oids if oid in self._sizes]
-
-
-def _end(seen: list[Seen], start: int, oid: int) -> int:
-    """Return the index after the last statement that runs under a lock taken at `start`.
-
-    That is the end of the file, unless a ROLLBACK TO gives the lock back.
-    """
-    level = seen[start].effects.taken[oid]
-    for index in range(start + 1, len(seen)):
-        if seen[index].effects.held.get(oid, 0) < level:
-            return index
-    return len(seen)
 
 
 def _over(file: MigrationFile, taker: Seen, slowest: Seen, lock: Lock, held: float) -> OverBudget:
