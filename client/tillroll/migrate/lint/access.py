@@ -6,8 +6,6 @@ from tillroll.migrate.lint.rule import ERROR, WARNING, rule
 from tillroll.migrate.lint.world import Here
 from tillroll.migrate.parser import Change
 
-__all__ = ["ACCESS"]
-
 _WRITES = {"insert", "update", "delete", "truncate", "all"}
 _PER_ROW = {"auth.uid", "auth.jwt", "auth.role", "auth.email", "current_setting"}
 
@@ -107,17 +105,3 @@ def view_invoker(change: Change, here: Here) -> bool:
     Create view … with (security_invoker = true).
     """
     return "invoker" not in here.thing.flags
-
-
-ACCESS = (
-    definer_search_path,
-    definer_exposed,
-    function_search_path,
-    rls_missing,
-    policy_per_row,
-    policy_roles,
-    policy_user_metadata,
-    grant_write,
-    grant_missing,
-    view_invoker,
-)

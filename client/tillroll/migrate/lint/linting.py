@@ -11,12 +11,10 @@ from pathlib import Path
 from tillroll.migrate.contract import exposed_schemas
 from tillroll.migrate.errors import UsageError
 from tillroll.migrate.files import MigrationFile, read_sql
-from tillroll.migrate.lint.access import ACCESS
+from tillroll.migrate.lint import access, locks, shapes
 from tillroll.migrate.lint.checker import check_functions
-from tillroll.migrate.lint.locks import LOCKS
 from tillroll.migrate.lint.reading import choose, read_unit, shown
 from tillroll.migrate.lint.rule import ERROR, Rule, Severity
-from tillroll.migrate.lint.shapes import SHAPES
 from tillroll.migrate.lint.world import Here, Unit, World
 from tillroll.migrate.parser import Change, Statement, comments, fault_of, position, refusal
 
@@ -35,7 +33,15 @@ _CHECK = Rule(
     "correct the function, or what it relies on",
 )
 _ALLOWANCE = re.compile(r"(--|/\*)\s*lint: allow (?P<rule>\S+) because \S")
-RULES: tuple[Rule, ...] = (_SYNTAX, _CHECK, *LOCKS, *SHAPES, *ACCESS)
+RULES: tuple[Rule, ...] = (
+    *(_SYNTAX, _CHECK),
+    *(
+        rule
+        for module in (locks, shapes, access)
+        for rule in vars(module).values()
+        if isinstance(rule, Rule)
+    ),
+)
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,6 @@ from tillroll.migrate.lint.rule import ERROR, rule
 from tillroll.migrate.lint.world import Here
 from tillroll.migrate.parser import Change
 
-__all__ = ["LOCKS"]
-
 _SERIALS = {"serial", "bigserial", "smallserial", "serial4", "serial8", "serial2"}
 # What a default may call and yet is one value for all rows. Others are taken for volatile, as
 # Postgres takes a function of which nothing is said.
@@ -107,14 +105,3 @@ def index_concurrently(change: Change, here: Here) -> bool:
     CREATE INDEX CONCURRENTLY, in a file of its own.
     """
     return "concurrently" not in change.flags and "partitioned" not in here.thing.flags
-
-
-LOCKS = (
-    add_column_not_null,
-    table_rewrite,
-    column_type,
-    set_not_null,
-    constraint_not_valid,
-    unique_by_index,
-    index_concurrently,
-)

@@ -6,8 +6,6 @@ from tillroll.migrate.lint.rule import ERROR, WARNING, rule
 from tillroll.migrate.lint.world import Here
 from tillroll.migrate.parser import Change
 
-__all__ = ["SHAPES"]
-
 _AMOUNTS = {
     *("amount", "balance", "cost", "credit", "debit", "deposit", "discount", "fee", "paid"),
     *("payment", "price", "refund", "salary", "subtotal", "tax", "total", "wage"),
@@ -80,14 +78,3 @@ def timestamp_zone(change: Change, here: Here) -> bool:
     Use timestamptz.
     """
     return change.type.partition("(")[0] == "timestamp"
-
-
-SHAPES = (
-    drop_table,
-    drop_column,
-    rename,
-    drop_cascade,
-    whole_table_write,
-    inexact_amount,
-    timestamp_zone,
-)
