@@ -76,9 +76,9 @@ def _query(kind: str, catalog: str, prefix: str, columns: str) -> str:
             select jsonb_object_agg(c.name, coalesce(t.identity, said.value)) as said
             from unnest(string_to_array('{columns}', ' ')) as c (name)
             join jsonb_each_text(to_jsonb(x)) as said on said.key = '{prefix}' || c.name
-            left join pg_get_catalog_foreign_keys() as k
-                on k.fktable = '{catalog}'::regclass and k.fkcols = array[said.key]
-            left join lateral pg_identify_object(k.pktable,
+            left join reference
+                on reference.fktable = '{catalog}'::regclass and reference.name = said.key
+            left join lateral pg_identify_object(reference.pktable,
                 case when said.value ~ '^[1-9][0-9]*$' then said.value::oid end, 0) as t on true
         ) as r
         where x.oid >= 16384 and {unbrought(catalog, "x")}
