@@ -349,6 +349,13 @@ def test_a_foreign_key_of_a_partitioned_table_counts_once(
     assert seconds(text, setup, sizes) == [BIG.rows + SMALL.rows]
 
 
+def test_a_second_foreign_key_between_two_tables_counts_too(
+    seconds: Callable[..., list[float]],
+) -> None:
+    add = "alter table s.small add foreign key (big_id) references s.big;"
+    assert seconds(add, setup=add) == [BIG.rows + SMALL.rows]
+
+
 def test_a_foreign_key_to_a_table_of_the_same_file_is_validated(
     seconds: Callable[[str], list[float]],
 ) -> None:
