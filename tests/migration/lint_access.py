@@ -111,17 +111,6 @@ ACCESS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "revoke all on orders from anon",
         ),
     ),
-    "default-revoke-in-schema": (
-        (
-            "alter default privileges in schema public revoke execute on functions from public",
-            "alter default privileges in schema app revoke usage on types from public",
-        ),
-        (
-            "alter default privileges revoke execute on functions from public",
-            "alter default privileges in schema public revoke execute on functions from anon",
-            "alter default privileges in schema public grant execute on functions to public",
-        ),
-    ),
     "grant-missing": (
         (
             "create table public.x (id int)",
@@ -153,24 +142,6 @@ ACCESS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "public.price(id bigint) returns int language sql as 'select 2'",
         ),
     ),
-    "overload": (
-        (
-            "create function public.price(id int) returns int language sql as 'select 1'",
-            "create or replace function public.price(id bigint, at date default null) "
-            "returns int language sql as 'select 1'",
-            "create function public.f() returns int language sql as 'select 1';"
-            "create function public.f(a int) returns int language sql as 'select 1'",
-        ),
-        (
-            "create or replace function public.price(i bigint) returns int language sql as ''",
-            "drop function public.price(bigint);"
-            "create function public.price(id int) returns int language sql as 'select 1'",
-            "drop function public.price;"
-            "create function public.price(id int) returns int language sql as 'select 1'",
-            "create function app.f() returns int language sql as 'select 1';"
-            "create function app.f(a int) returns int language sql as 'select 1'",
-        ),
-    ),
     "view-invoker": (
         (
             "create view public.v as select 1",
@@ -182,20 +153,6 @@ ACCESS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "create view public.v with (security_invoker) as select 1",
             "create view public.v as select 1; alter view public.v set (security_invoker = on)",
             "create view app.v as select 1",
-        ),
-    ),
-    "reload-schema": (
-        (
-            "notify pgrst, 'reload schema'; alter table orders add column a int",
-            "notify pgrst, 'reload schema'; drop function public.price",
-            "notify pgrst, 'reload schema'; alter table orders add column a int;"
-            "update orders set a = 1 where id > 0",
-        ),
-        (
-            "alter table orders add column a int; notify pgrst, 'reload schema'",
-            "alter table orders add column a int",  # nowhere in this project
-            "notify jobs, 'reload schema'; alter table orders add column a int",
-            "notify pgrst, 'reload schema'; create table app.x (id int)",
         ),
     ),
 }

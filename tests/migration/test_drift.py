@@ -304,7 +304,8 @@ def test_what_only_the_newer_server_can_say_is_left_out() -> None:
         ("column", "not null not validated: true", 18, ""),
         ("column", "not null not inherited: true", 18, ""),
         ("subscription", "owner: a\nstream: p", 18, "owner: a"),
-        ("subscription", "failover: false\norigin: any", 17, "origin: any"),
+        ("publication", "gencols: n\nowner: a", 18, "owner: a"),
+        ("collation", "locale: de\nowner: a", 17, "owner: a"),
         ("grants on relation", 'a: ["MAINTAIN", "SELECT"]\nb: ["MAINTAIN"]', 17, 'a: ["SELECT"]'),
         ("default privileges", 'a: ["MAINTAIN with grant option"]', 17, ""),
     ):

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, Cluster, Database, cluster_of
+from tests.conftest import ROOT, Cluster, cluster_of
 from tests.migration.conftest import Write
 from tests.migration.test_command import run
-from tillroll.migrate import ConnectionFailed, Finding, Runner, UsageError, lint
+from tillroll.migrate import ConnectionFailed, Finding, UsageError, lint
 
 PLATFORM = ROOT / "sql/platform"
 PLPGSQL = "create function app.f({}) returns {} language plpgsql set search_path = '' as $$\n{}\n$$"
@@ -124,34 +124,21 @@ def test_an_allowance_reaches_no_other_statement_file_or_rule(write: Write) -> N
 
 
 @pytest.mark.parametrize(
-    ("comment", "told"),
+    "comment",
     [
-        ("-- lint: allow drop-table", True),
-        ("-- lint: allow drop-table because", True),
-        ("-- lint: allow drop-tables because nobody uses it", True),
-        ("-- lint: allow", True),
-        ("-- lint: allow drop-table since it is empty", True),
-        ("select '\n-- lint: allow drop-table because it is text\n';", False),
+        "-- lint: allow drop-table",
+        "-- lint: allow drop-table because",
+        "-- lint: allow drop-tables because nobody uses it",
+        "-- lint: allow",
+        "-- lint: allow drop-table since it is empty",
+        "select '\n-- lint: allow drop-table because it is text\n';",
     ],
 )
-def test_an_allowance_without_a_rule_or_a_reason_allows_nothing(
-    write: Write, comment: str, told: bool
-) -> None:
-    rules = found(write(f"{comment}\ndrop table app.t"))
-    assert sorted(rules) == (["allowance", "drop-table"] if told else ["drop-table"])
+def test_an_allowance_without_a_rule_or_a_reason_allows_nothing(write: Write, comment: str) -> None:
+    assert found(write(f"{comment}\ndrop table app.t")) == ["drop-table"]
 
 
-def test_an_allowance_without_need_is_told_unless_its_rule_was_not_asked(write: Write) -> None:
-    folder = write("-- lint: allow drop-table because of nothing\nselect 1")
-    assert found(folder) == ["allowance"]
-    assert found(folder, disable=["drop-table"]) == []
-    folder = write("-- lint: allow plpgsql-check because it cannot know\nselect 1")
-    assert found(folder, since="20260101000001") == []
-
-
-def test_files_are_chosen_by_name_by_version_or_by_what_is_pending(
-    write: Write, bare: Database, tmp_path: Path
-) -> None:
+def test_files_are_chosen_by_name_or_by_version(write: Write, tmp_path: Path) -> None:
     folder = write("create schema app; create table app.a ()", "drop table app.a", "select 1")
     names = sorted(path.name for path in folder.iterdir())
     elsewhere = tmp_path / "z.sql"
@@ -166,15 +153,12 @@ def test_files_are_chosen_by_name_by_version_or_by_what_is_pending(
     assert found(folder) == []
     assert found(folder, files=[folder / names[1]]) == ["drop-table"]
     assert found(tmp_path / "none", files=[elsewhere]) == ["drop-table"]
-    assert chosen(db_url=bare.dsn()) == names
-    Runner(bare.dsn(), folder).up()
-    assert chosen(db_url=bare.dsn()) == []
 
 
 def test_what_cannot_be_chosen_is_refused(write: Write, tmp_path: Path) -> None:
     folder = write("select 1")
     for options in (
-        {"since": "1", "db_url": "postgresql://x"},
+        {"since": "1", "files": sorted(folder.iterdir())},
         {"files": [tmp_path / "none.sql"]},
         {"disable": ["no-such-rule"]},
     ):
@@ -183,7 +167,7 @@ def test_what_cannot_be_chosen_is_refused(write: Write, tmp_path: Path) -> None:
     with pytest.raises(UsageError):
         findings(tmp_path / "none")
     with pytest.raises(ConnectionFailed):
-        findings(folder, db_url="postgresql://postgres@127.0.0.1:1/x")
+        findings(folder, shadow_url="postgresql://postgres@127.0.0.1:1/x")
 
 
 def test_this_project_is_clean() -> None:
@@ -230,8 +214,6 @@ begin
     as 'begin return nope(); end';
 end
 $do$;
--- lint: allow plpgsql-check because of nothing
-select 1;
 create function app.any(a anyenum) returns anyenum language plpgsql set search_path = '' as $$
 begin
     return a;
@@ -247,8 +229,7 @@ def test_functions_are_checked_against_their_tables_where_the_server_can(write: 
     places = {(each.line, each.column, each.severity) for each in result.findings}
     errors = {(9, 5, "error"), (14, 5, "error"), (22, 5, "error"), (30, 5, "error")}
     assert {place for place in places if place[2] == "error"} == errors
-    assert [each.line for each in result.findings if each.rule == "allowance"] == [39]
-    assert {(7, "warning"), (41, "warning")} <= {(line, level) for line, _, level in places}
+    assert {(7, "warning"), (39, "warning")} <= {(line, level) for line, _, level in places}
 
 
 def test_of_functions_from_before_only_errors_are_told(write: Write) -> None:
@@ -262,7 +243,7 @@ def test_of_functions_from_before_only_errors_are_told(write: Write) -> None:
 def test_a_layer_that_is_skipped_is_told(write: Write, tmp_path: Path, newest: Cluster) -> None:
     folder, url = write(CHECKED), newest.server.dsn()
     result = lint(folder, shadow_url=url, platform=PLATFORM)
-    assert (len(result.skipped), [each.rule for each in result.findings]) == (1, ["do-block"])
+    assert (len(result.skipped), result.findings) == (1, ())
     assert len(lint(folder).skipped) == 1
     assert run("lint", "--dir", folder).stderr.startswith("skipped: ")
     able = cluster_of("15").server.dsn()

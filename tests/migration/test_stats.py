@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
-import psycopg
 import pytest
 from typer.testing import CliRunner
 
 from tests.conftest import PASSWORD, Cluster, Database
 from tests.migration.conftest import Write
-from tests.waiting import until
 from tillroll.cli.migrate import app
 from tillroll.cli.output import jsonable
 from tillroll.migrate import (
@@ -47,8 +44,7 @@ def test_sizes_are_those_of_the_server(empty: Database) -> None:
         told = conn.execute(
             "select c.reltuples::int, pg_relation_size(c.oid), "
             "pg_total_relation_size(c.reltoastrelid), "
-            "array(select pg_relation_size(i.indexrelid) from pg_index as i "
-            "where i.indrelid = c.oid order by i.indexrelid::regclass::text) "
+            "(select count(*) from pg_index as i where i.indrelid = c.oid) "
             "from pg_class as c where c.relname = 'A table'"
         ).fetchone()
         size = find(empty)
@@ -56,9 +52,9 @@ def test_sizes_are_those_of_the_server(empty: Database) -> None:
         size.rows,
         size.heap_bytes,
         size.toast_bytes,
-        [index.bytes for index in sorted(size.indexes, key=lambda index: index.name)],
+        size.indexes,
     ) == told
-    assert (size.kind, size.estimated, size.rows) == ("table", False, 3001)
+    assert (size.rows, size.indexes) == (3001, 2)
     assert size.toast_bytes > 0
 
 
@@ -69,7 +65,6 @@ def test_rows_of_a_table_that_was_never_analyzed_are_estimated(empty: Database) 
             "insert into public.t select g, g, repeat('x', 30) from generate_series(1, 9000) as g"
         )
     size = find(empty, "public.t")
-    assert size.estimated
     assert 6000 < size.rows < 13000
 
 
@@ -86,7 +81,6 @@ def test_rows_of_a_table_that_was_empty_when_it_was_analyzed_are_estimated(bare:
         conn.execute('vacuum analyze s."A table"')
         conn.execute(ROWS.format(1, 3000))
     size = find(bare)
-    assert size.estimated
     assert 1000 < size.rows < 9000
 
 
@@ -96,20 +90,6 @@ def test_rows_grow_with_the_pages_since_the_last_analyze(bare: Database) -> None
         conn.execute('analyze s."A table"')
         conn.execute(ROWS.format(3001, 9000))
     assert 8900 < find(bare).rows < 9100
-
-
-def test_reads_and_writes_are_counted(bare: Database) -> None:
-    with bare.connect() as conn:
-        conn.execute(TABLES + ROWS.format(1, 10))
-        conn.execute('update s."A table" set a = null; delete from s."A table" where id = 1')
-        conn.execute('select count(*) from s."A table"')
-
-    def counted() -> tuple[int, int]:
-        size = find(bare)
-        return size.reads, size.writes
-
-    until(lambda: counted()[1] == 21)
-    assert counted()[0] >= 3
 
 
 def test_a_partitioned_table_is_the_sum_of_its_partitions(bare: Database) -> None:
@@ -123,7 +103,7 @@ def test_a_partitioned_table_is_the_sum_of_its_partitions(bare: Database) -> Non
         )
     whole, middle = find(bare, "public.p"), find(bare, "public.p2")
     parts = [find(bare, f"public.{name}") for name in ("p1", "p3")]
-    assert (whole.kind, whole.rows, middle.rows) == ("partitioned table", 3000, 2001)
+    assert (whole.rows, middle.rows) == (3000, 2001)
     assert whole.heap_bytes == sum(part.heap_bytes for part in parts)
 
 
@@ -143,37 +123,15 @@ def test_a_role_without_rights_reads_the_sizes_but_not_the_history(
             admin.execute("drop role tillroll_reader")
     assert find(bare).heap_bytes in {each.heap_bytes for each in sizes.tables}
     assert sizes.applied is None
-    assert sizes.hidden_sessions > 0
     assert sizes_of(bare.dsn()).applied == ("20260101000001",)
 
 
 def test_it_is_done_in_a_read_only_transaction(
     bare: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tillroll.migrate.rehearsal.sizes._SINCE", "create table public.t ()")
+    monkeypatch.setattr("tillroll.migrate.rehearsal.sizes._TABLES", "create table public.t ()")
     with pytest.raises(ConnectionFailed):
         sizes_of(bare.dsn())
-
-
-def test_open_transactions_are_told_without_what_they_run(bare: Database) -> None:
-    elsewhere = bare.server.dsn("postgres", "postgres", PASSWORD)
-    with (
-        bare.connect(),
-        psycopg.connect(elsewhere) as other,
-        psycopg.connect(bare.dsn(), application_name="a job") as conn,
-    ):
-        other.execute("select 1")
-        conn.execute("select 's3cret'")
-        sizes = sizes_of(bare.dsn())
-        (found,) = sizes.transactions
-        assert (found.pid, found.role, found.application, found.state) == (
-            conn.info.backend_pid,
-            "postgres",
-            "a job",
-            "idle in transaction",
-        )
-    assert found.seconds >= 0
-    assert "s3cret" not in str(asdict(sizes))
 
 
 def test_a_table_that_is_locked_against_everybody_is_not_waited_for(

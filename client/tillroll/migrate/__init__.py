@@ -34,27 +34,17 @@ from tillroll.migrate.install import InstalledFile, InstallResult, Release, inst
 from tillroll.migrate.lint import Finding, LintResult, Rule, lint
 from tillroll.migrate.matrix import ROLES, AccessChange, MatrixResult, matrix
 from tillroll.migrate.plan import Plan, PlannedFile, PlannedStatement, make_plan, read_plan
-from tillroll.migrate.rehearsal import (
-    IndexSize,
+from tillroll.migrate.rehearsal.rates import Rates, calibrate, load_rates, save_rates
+from tillroll.migrate.rehearsal.rehearse import applied_versions, rehearse
+from tillroll.migrate.rehearsal.results import (
     Lock,
     OverBudget,
-    Rates,
     Rehearsal,
     RehearsedFile,
-    RunningTransaction,
     Scan,
-    Sizes,
     StatementEffect,
-    TableSize,
-    applied_versions,
-    calibrate,
-    load_rates,
-    load_sizes,
-    read_sizes,
-    rehearse,
-    save_rates,
-    sizes_of,
 )
+from tillroll.migrate.rehearsal.sizes import Sizes, TableSize, load_sizes, read_sizes, sizes_of
 from tillroll.migrate.repair import Repair, RepairResult, repair
 from tillroll.migrate.runner import AppliedFile, Runner, UpResult
 from tillroll.migrate.sources import Sources, find_root
@@ -80,7 +70,6 @@ __all__ = [
     "GateFailed",
     "GenerateResult",
     "HistoryDivergent",
-    "IndexSize",
     "InstallResult",
     "InstalledFile",
     "LintResult",
@@ -105,7 +94,6 @@ __all__ = [
     "RepairResult",
     "Rule",
     "Runner",
-    "RunningTransaction",
     "Scan",
     "Severity",
     "Sizes",

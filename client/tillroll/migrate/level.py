@@ -18,6 +18,7 @@ Facts = dict[tuple[str, str], Fact]  # by kind and identity
 # Since which major version a property can be said, or is another by default; 0: it is always the
 # server's or the reader's affair.
 _SINCE = {
+    "collation": {"iculocale": 17, "locale": 17},
     "column": {
         "not null inherited": 18,
         "not null name": 18,
@@ -25,13 +26,8 @@ _SINCE = {
         "not null not validated": 18,
     },
     "extension": {"version": 0},
-    "subscription": {
-        "failover": 17,
-        "origin": 16,
-        "password required": 16,
-        "run as owner": 16,
-        "stream": 18,
-    },
+    "publication": {"gencols": 18},
+    "subscription": {"stream": 18},
     "type": {"not null name": 17},
     "user mapping": {"options": 0},
 }
@@ -54,23 +50,35 @@ def level(
         roles: Other names to give to roles.
     """
     oldest, newest = min(majors), max(majors)
+    without_maintain = oldest < _MAINTAIN <= newest
+
+    def called(role: object) -> str:
+        return (roles or {}).get(str(role), str(role))
+
     found = {}
     for fact in facts:
-        if fact.kind == SERVER:
-            continue
-        said: dict[str, object] = dict(properties(fact.definition))
-        for name, since in _SINCE.get(fact.kind, {}).items():
-            if not since or oldest < since <= newest:
-                said.pop(name, None)
+        unsaid = _SINCE.get(fact.kind, {})
+        said: dict[str, object] = {
+            name: value
+            for name, value in properties(fact.definition).items()
+            if name not in unsaid or not (unsaid[name] == 0 or oldest < unsaid[name] <= newest)
+        }
         identity = fact.identity
-        if fact.kind == "default privileges" or fact.kind.startswith("grants on "):
-            said = _granted(said, oldest < _MAINTAIN <= newest, roles or {})
+        if fact.kind == "default privileges":
             who, space, what = identity.partition(" ")
-            if fact.kind == "default privileges":
-                identity = f"{(roles or {}).get(who, who)}{space}{what}"
-        elif roles and "owner" in said:
-            said["owner"] = roles.get(str(said["owner"]), said["owner"])
-        found[fact.kind, identity] = replace(fact, identity=identity, definition=define(said))
+            identity = f"{called(who)}{space}{what}"
+        if fact.kind == "default privileges" or fact.kind.startswith("grants on "):
+            lists = {called(role): json.loads(str(listed)) for role, listed in said.items()}
+            if without_maintain:
+                lists = {
+                    role: [each for each in listed if not each.startswith("MAINTAIN")]
+                    for role, listed in lists.items()
+                }
+            said = {role: listed for role, listed in lists.items() if listed}
+        elif "owner" in said:
+            said["owner"] = called(said["owner"])
+        if fact.kind != SERVER:
+            found[fact.kind, identity] = replace(fact, identity=identity, definition=define(said))
     return found
 
 
@@ -102,18 +110,3 @@ def _respell(conn: psycopg.Connection, query: str) -> str:
             return str(row.fetchall()[0][0])
         except psycopg.Error:
             return query
-
-
-def _granted(
-    said: Mapping[str, object], without_maintain: bool, roles: Mapping[str, str]
-) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for role, granted in said.items():
-        kept = [
-            each
-            for each in json.loads(str(granted))
-            if not (without_maintain and each.startswith("MAINTAIN"))
-        ]
-        if kept:
-            found[roles.get(role, role)] = kept
-    return found

@@ -10,7 +10,9 @@ from pathlib import Path
 from tillroll.migrate import history
 from tillroll.migrate.errors import UsageError
 from tillroll.migrate.files import Content, MigrationFile, read_folder
-from tillroll.migrate.rehearsal import Rehearsal, rehearse, sizes_of
+from tillroll.migrate.rehearsal.rehearse import rehearse
+from tillroll.migrate.rehearsal.results import Rehearsal
+from tillroll.migrate.rehearsal.sizes import sizes_of
 from tillroll.migrate.status import Binding, bind, forward, read_status
 
 __all__ = ["Plan", "PlannedFile", "PlannedStatement", "make_plan", "read_plan"]

@@ -11,7 +11,7 @@ import psycopg
 
 from tests.conftest import Database
 from tillroll.migrate import extract
-from tillroll.migrate.facts.extract import queries
+from tillroll.migrate.facts.extract import QUERIES
 from tillroll.migrate.facts.scope import SCOPE
 
 HERE = Path(__file__).parent
@@ -66,7 +66,7 @@ class Loaded(NamedTuple):
         if kind == "row":
             rows = (fact for fact in extract(self.conn, REFERENCE) if fact.kind == "row")
             return {fact.identity: (fact.definition,) for fact in rows}
-        query = (SCOPE + queries(self.major)[kind]).encode()
+        query = (SCOPE + QUERIES[kind]).encode()
         return {row[2]: row for row in self.conn.execute(query).fetchall()}
 
     def run(self, text: str) -> psycopg.Cursor:

@@ -31,9 +31,6 @@ def lint_(
         str | None,
         typer.Option(metavar="VERSION", help="Lint the files that are newer than this version."),
     ] = None,
-    db_url: Annotated[
-        str | None, typer.Option("--db-url", help="Lint the files that are pending there.")
-    ] = None,
     shadow_url: Annotated[
         str | None,
         typer.Option(
@@ -64,7 +61,6 @@ def lint_(
             folder_of(directory),
             files=files or (),
             since=since,
-            db_url=db_url,
             shadow_url=shadow_url,
             platform=platform_of(platform),
             disable=disable or (),

@@ -10,29 +10,35 @@ import psycopg
 from psycopg import sql
 
 from tillroll.migrate.errors import UsageError
+from tillroll.migrate.facts.catalogs import CATALOGS
 from tillroll.migrate.facts.fact import Fact, define, key
-from tillroll.migrate.facts.globals import globals_of
+from tillroll.migrate.facts.globals import GLOBALS
 from tillroll.migrate.facts.grants import GRANTS
 from tillroll.migrate.facts.relations import RELATIONS
 from tillroll.migrate.facts.routines import ROUTINES
 from tillroll.migrate.facts.scope import SCOPE
 
-__all__ = ["Catalog", "extract", "facts_of", "queries", "read_catalog"]
+__all__ = ["QUERIES", "Catalog", "extract", "facts_of", "read_catalog"]
 
+# Of each kind of fact, to stand behind `SCOPE`.
+QUERIES = {**GLOBALS, **CATALOGS, **RELATIONS, **ROUTINES, **GRANTS}
 Catalog = dict[tuple[str, str], dict[str, Any]]  # kind and identity, to properties
 
 # Without a search path Postgres writes each name with its schema; without JIT it is done in
 # milliseconds where it would compile for seconds. The rest decides how it writes constants.
-_SETTINGS = {
-    "search_path": "",
-    "jit": "off",
-    "quote_all_identifiers": "off",
-    "timezone": "UTC",
-    "datestyle": "ISO, YMD",
-    "intervalstyle": "postgres",
-    "extra_float_digits": "1",
-    "bytea_output": "hex",
-}
+_SETTINGS = """
+    set search_path = ''; set jit = off; set quote_all_identifiers = off;
+    set timezone = 'UTC'; set datestyle = 'ISO, YMD'; set intervalstyle = 'postgres';
+    set extra_float_digits = 1; set bytea_output = 'hex'
+"""
+_KEY = """
+    select to_regclass(%(name)s) is not null, array(
+        select a.attname::text
+        from pg_index as i
+        inner join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = any (i.indkey)
+        where i.indrelid = to_regclass(%(name)s) and i.indisprimary
+        order by a.attnum)
+"""
 
 
 class _Row(NamedTuple):
@@ -78,19 +84,11 @@ def facts_of(catalog: Catalog) -> tuple[Fact, ...]:
     return tuple(sorted(facts, key=key))
 
 
-def queries(major: int) -> dict[str, str]:
-    """Return the query of each kind of fact, to stand behind `SCOPE`, for a major version."""
-    return {**globals_of(major), **RELATIONS, **ROUTINES, **GRANTS}
-
-
 def _read(conn: psycopg.Connection, reference: Iterable[str]) -> Iterator[_Row]:
-    settings = ", ".join(
-        f"pg_catalog.set_config('{n}', '{v}', false)" for n, v in _SETTINGS.items()
-    )
-    conn.execute(f"select {settings}".encode())
+    conn.execute(_SETTINGS)
     every = " union all ".join(
         f"select '{kind}', q.* from ({query}) as q (schemas, owner, identity, properties)"
-        for kind, query in queries(conn.info.server_version // 10000).items()
+        for kind, query in QUERIES.items()
     )
     for row in conn.execute((SCOPE + every).encode()).fetchall():
         yield _Row(*row)
@@ -103,21 +101,9 @@ def _rows(conn: psycopg.Connection, table: str) -> Iterator[_Row]:
     if len(parts) != 2:
         raise UsageError(f"`reference rows: {table}` names no table: write schema.table")
     name = sql.Identifier(*parts)
-    found = conn.execute("select to_regclass(%s)::oid", (name.as_string(conn),)).fetchone()
-    if found is None or found[0] is None:
-        return
-    key = [
-        row[0]
-        for row in conn.execute(
-            "select a.attname from pg_index as i join pg_attribute as a "
-            "on a.attrelid = i.indrelid and a.attnum = any (i.indkey) "
-            "where i.indrelid = %s and i.indisprimary order by a.attnum",
-            (found[0],),
-        ).fetchall()
-    ]
-    for (row,) in conn.execute(
-        sql.SQL("select to_jsonb(t.*) from {} as t").format(name)
-    ).fetchall():
+    there, key = conn.execute(_KEY, {"name": name.as_string(conn)}).fetchall()[0]
+    rows = sql.SQL("select to_jsonb(t.*) from {} as t").format(name)
+    for (row,) in conn.execute(rows).fetchall() if there else ():
         identity = {column: row[column] for column in key} or row
         yield _Row("row", [parts[0]], None, f"{table} {json.dumps(identity, sort_keys=True)}", row)
 

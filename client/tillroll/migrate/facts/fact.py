@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -57,17 +58,11 @@ def key(fact: Fact) -> tuple[str, str]:
 
 def properties(definition: str) -> dict[str, str]:
     """Take a definition apart again; each value as text."""
-    found: dict[str, str] = {}
-    blocks: dict[str, list[str]] = {}
-    name = ""
-    for line in definition.split("\n") if definition else ():
-        if line.startswith(_INDENT):
-            blocks[name].append(line.removeprefix(_INDENT))
-            continue
-        name, _, value = line.partition(":")
-        found[name] = value.removeprefix(" ")
-        blocks[name] = []
-    return found | {name: "\n".join(lines) for name, lines in blocks.items() if lines}
+    found = {}
+    for each in re.split(rf"\n(?!{_INDENT})", definition) if definition else ():
+        name, _, value = each.partition(":")
+        found[name] = value.replace(f"\n{_INDENT}", "\n")[1:]
+    return found
 
 
 def fingerprint(facts: Iterable[Fact]) -> str:

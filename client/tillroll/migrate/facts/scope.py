@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["HIDDEN", "SCOPE", "hidden", "named", "ordered", "unbrought"]
 
 # Relations, routines and types of one's own; `held` has also what an extension brought, to which
-# triggers and policies of one's own may belong.
+# triggers and policies of one's own may belong. `reference`: what a catalog's columns refer to.
 SCOPE = """
 with member as (
     select d.classid, d.objid from pg_depend as d where d.deptype = 'e'
@@ -40,6 +40,10 @@ typ as (
                 select from pg_class as c where c.oid = t.typrelid and c.relkind = 'c'))
         and not exists (
             select from member where member.classid = 'pg_type'::regclass and member.objid = t.oid)
+),
+reference as materialized (
+    select k.fktable, k.fkcols[1] as name, k.pktable
+    from pg_get_catalog_foreign_keys() as k where cardinality(k.fkcols) = 1 and not k.is_array
 )
 """
 
@@ -74,6 +78,6 @@ def unbrought(catalog: str, alias: str) -> str:
     )
 
 
-def named(catalog: str, alias: str) -> str:
+def named(catalog: str, oid: str) -> str:
     """Return Postgres' own identity of a row of a catalog."""
-    return f"(pg_identify_object('{catalog}'::regclass, {alias}.oid, 0)).identity"
+    return f"(pg_identify_object('{catalog}'::regclass, {oid}, 0)).identity"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,10 @@ from pathlib import Path
 from tillroll.migrate.errors import UsageError
 from tillroll.migrate.exposed import exposed_schemas
 from tillroll.migrate.files import MigrationFile, read_sql
-from tillroll.migrate.lint.access import ACCESS
+from tillroll.migrate.lint import access, locks, shapes
 from tillroll.migrate.lint.checker import check_functions
-from tillroll.migrate.lint.locks import LOCKS
 from tillroll.migrate.lint.reading import choose, read_unit, shown
-from tillroll.migrate.lint.rule import ERROR, WARNING, Rule, Severity
-from tillroll.migrate.lint.shapes import SHAPES
+from tillroll.migrate.lint.rule import ERROR, Rule, Severity
 from tillroll.migrate.lint.world import Here, Unit, World
 from tillroll.migrate.parser import Change, Statement, comments, fault_of, position, refusal
 
@@ -33,13 +32,16 @@ _CHECK = Rule(
     "plpgsql_check finds an error in a function; its warnings are warnings here too",
     "correct the function, or what it relies on",
 )
-_ALLOWANCE = Rule(
-    "allowance",
-    WARNING,
-    "a comment that allows nothing: no such rule, no reason, or nothing found",
-    "write `-- lint: allow RULE because REASON` before the statement, or remove it",
+_ALLOWANCE = re.compile(r"(--|/\*)\s*lint: allow (?P<rule>\S+) because \S")
+RULES: tuple[Rule, ...] = (
+    *(_SYNTAX, _CHECK),
+    *(
+        rule
+        for module in (locks, shapes, access)
+        for rule in vars(module).values()
+        if isinstance(rule, Rule)
+    ),
 )
-RULES: tuple[Rule, ...] = (_SYNTAX, _CHECK, *LOCKS, *SHAPES, *ACCESS, _ALLOWANCE)
 
 
 @dataclass(frozen=True)
@@ -87,8 +89,7 @@ class LintResult:
         return sum(each.severity == severity for each in self.findings)
 
 
-# Without the finding: it would be one if the table were in use, as it will be for others.
-Found = tuple[Statement, str, Finding | None]
+Found = tuple[Statement, Finding]
 
 
 def lint(
@@ -96,7 +97,6 @@ def lint(
     *,
     files: Sequence[Path] = (),
     since: str | None = None,
-    db_url: str | None = None,
     shadow_url: str | None = None,
     platform: Path | None = None,
     disable: Sequence[str] = (),
@@ -107,25 +107,24 @@ def lint(
     it is known what is there already; nothing is found in it.
 
     Args:
-        folder: The migrations; all are linted, unless one of the next three says otherwise.
+        folder: The migrations; all are linted, unless one of the next two says otherwise.
         files: Lint these; they may stand elsewhere.
         since: Lint what is newer than this version.
-        db_url: Lint what is pending there.
         shadow_url: A superuser's URL of a server, where a database of its own is loaded and
             plpgsql_check asked about every function.
         platform: A folder whose .sql files prepare that database.
         disable: Names of rules that are left out.
 
     Raises:
-        UsageError: A folder, file or rule is not there, or several choices are made.
+        UsageError: A folder, file or rule is not there, or both choices are made.
         GateFailed: The files do not load on the server.
-        ConnectionFailed: A server cannot be reached.
+        ConnectionFailed: The server cannot be reached.
     """
     names = [rule.name for rule in RULES]
     if unknown := sorted(set(disable) - set(names)):
         raise UsageError(f"there is no rule {unknown[0]}; there are {', '.join(names)}")
     names, units, findings = [], [], []
-    for file, linted in choose(folder, files, since, db_url):
+    for file, linted in choose(folder, files, since):
         if linted:
             names.append(shown(file.path))
         try:
@@ -138,8 +137,7 @@ def lint(
     if not findings:
         checked, skipped = check_functions(units, shadow_url, platform)
         found += [_found(_CHECK, *each) for each in checked]
-    silent = {*disable, *((_CHECK.name,) if skipped else ())}
-    findings += _without_allowed(units, found, silent)
+    findings += [each for statement, each in found if each.rule not in _allowed(statement)]
     findings = [each for each in findings if each.rule not in disable]
     findings.sort(key=lambda each: (each.file, each.line, each.column))
     return LintResult(tuple(names), tuple(findings), tuple(filter(None, (skipped,))))
@@ -160,18 +158,13 @@ def _faults(units: Sequence[Unit]) -> Iterator[Found]:
         for statement in unit.statements:
             if fault := fault_of(statement):
                 yield _found(_SYNTAX, unit, statement, fault.at, fault.message)
-        if unit.refused and not any(each.mark for each in unit.statements):
+        if unit.refused:
             yield _found(_SYNTAX, unit, unit.statements[0], 0, unit.refused)
 
 
 def _ask(units: Sequence[Unit], exposed: Sequence[str]) -> Iterator[Found]:
-    reloads = any(step.change.action == "reload schema" for unit in units for step in unit.steps)
     world = World()
-    places = [
-        Here(world, unit, index, exposed, reloads)
-        for unit in units
-        for index in range(len(unit.steps))
-    ]
+    places = [Here(world, unit, step, exposed) for unit in units for step in unit.steps]
     for here in places:
         yield from _asked(here, waiting=False)
         world.apply(here.step.change, here.unit.linted)
@@ -180,14 +173,11 @@ def _ask(units: Sequence[Unit], exposed: Sequence[str]) -> Iterator[Found]:
 
 
 def _asked(here: Here, waiting: bool) -> Iterator[Found]:
-    step = here.step
+    change = here.step.change
     for rule in RULES if here.unit.linted else ():
         if rule.waits == waiting and rule.fits(here):
-            if rule.only == "old" and not here.is_old(step.change):
-                yield step.statement, rule.name, None
-            else:
-                text = f"{_label(step.change)}: {rule.summary}"
-                yield _found(rule, here.unit, step.statement, step.change.at, text)
+            text = f"{_label(change)}: {rule.summary}"
+            yield _found(rule, here.unit, here.step.statement, change.at, text)
 
 
 def _label(change: Change) -> str:
@@ -206,35 +196,11 @@ def _found(
     text: str,
     severity: Severity | None = None,
 ) -> Found:
-    line, column = position(statement.text, at)
-    line, column = line + statement.line - 1, column + (statement.column - 1) * (line == 1)
     level = severity or rule.severity
-    finding = Finding(unit.shown, line, column, level, rule.name, text, rule.fix)
-    return statement, rule.name, finding
+    return statement, Finding(unit.shown, *statement.place(at), level, rule.name, text, rule.fix)
 
 
-def _without_allowed(
-    units: Sequence[Unit], found: Sequence[Found], silent: set[str]
-) -> Iterator[Finding]:
-    """Leave out what comments allow, and tell of those that allow nothing."""
-    there = {(id(statement), name) for statement, name, _ in found}
-    allowed, needless = set(), []
-    for unit in (unit for unit in units if unit.linted):
-        for statement in unit.statements:
-            for name, has_reason in _allowances(statement):
-                if has_reason and (id(statement), name) in there:
-                    allowed.add((id(statement), name))
-                elif name not in silent:
-                    text = f"{name}: {_ALLOWANCE.summary}"
-                    needless.append(_found(_ALLOWANCE, unit, statement, 0, text))
-    for statement, name, finding in (*found, *needless):
-        if finding is not None and (id(statement), name) not in allowed:
-            yield finding
-
-
-def _allowances(statement: Statement) -> Iterator[tuple[str, bool]]:
-    """Give the rules that comments of a statement allow, and whether with a reason."""
-    for comment in comments(statement.text):
-        words = comment.removeprefix("--").removeprefix("/*").removesuffix("*/").split()
-        if words[:2] == ["lint:", "allow"]:
-            yield " ".join(words[2:3]), words[3:4] == ["because"] and len(words) > 4
+def _allowed(statement: Statement) -> set[str]:
+    """Return the rules that comments of a statement allow with a reason."""
+    said = map(_ALLOWANCE.match, comments(statement.text))
+    return {each["rule"] for each in said if each}

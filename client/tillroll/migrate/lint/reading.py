@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from tillroll.migrate import history
 from tillroll.migrate.errors import UsageError
 from tillroll.migrate.files import MigrationFile, read_folder, read_sql
 from tillroll.migrate.lint.world import Step, Unit
@@ -17,31 +16,24 @@ __all__ = ["choose", "read_unit", "shown"]
 
 
 def choose(
-    folder: Path, named: Sequence[Path], since: str | None, db_url: str | None
+    folder: Path, named: Sequence[Path], since: str | None
 ) -> list[tuple[MigrationFile, bool]]:
     """Return the files up to the last one to lint, and of each whether it is to be linted.
 
     Raises:
-        UsageError: There is no such folder, or files, a version and a database are given.
-        ConnectionFailed: The database cannot be reached.
+        UsageError: There is no such folder or file, or files and a version are given.
     """
-    if sum(map(bool, (named, since, db_url))) > 1:
-        raise UsageError("give files, a version to start after, or a database: one of these")
+    if named and since:
+        raise UsageError("give files, or a version to start after: one of the two")
     for path in named:
         if not path.is_file():
             raise UsageError(f"there is no file {path}")
     there = read_folder(folder).files if folder.is_dir() or not named else ()
     wanted = {path.resolve() for path in named}
-    applied: Collection[str] = ()
-    if db_url is not None:
-        with history.connect(db_url) as conn, history.access():
-            applied = history.read(conn)
     chosen = [
         file
         for file in there
-        if (not named or file.path.resolve() in wanted)
-        and file.version > (since or "")
-        and file.version not in applied
+        if (not named or file.path.resolve() in wanted) and file.version > (since or "")
     ]
     inside = {file.path.resolve() for file in chosen}
     last = chosen[-1].version if chosen else ""
@@ -69,12 +61,12 @@ def read_unit(file: MigrationFile, linted: bool) -> Unit:
         for statement in statements
         for change in changes(statement)
     )
-    transactional, refused = not any(each.alone for each in statements), ""
+    refused = ""
     try:
-        transactional = file.read().transactional
+        file.read()
     except UsageError as error:
         refused = str(error)
-    return Unit(file, linted, shown(file.path), statements, steps, transactional, refused)
+    return Unit(file, linted, shown(file.path), statements, steps, refused)
 
 
 def _qualified(change: Change) -> Change:

@@ -29,7 +29,6 @@ class Unit:
         linted: Whether something shall be found in it; else it tells what is there already.
         shown: Its path, for people.
         steps: What it does, every name with its schema.
-        transactional: Whether it runs as a whole or not at all.
         refused: Why the runner does not take it; empty where it does.
     """
 
@@ -38,7 +37,6 @@ class Unit:
     shown: str
     statements: tuple[Statement, ...]
     steps: tuple[Step, ...]
-    transactional: bool
     refused: str
 
 
@@ -53,7 +51,6 @@ class Thing:
         types: A relation's columns.
         filled: Those that are proven to hold no null.
         unproven: Those that a constraint will prove so, by its name.
-        signatures: A function's arguments.
         callers: Which of the API's roles may call it, and `public`.
     """
 
@@ -63,7 +60,6 @@ class Thing:
     types: dict[str, str] = field(default_factory=dict)
     filled: set[str] = field(default_factory=set)
     unproven: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    signatures: set[tuple[str, ...]] = field(default_factory=set)
     callers: set[str] = field(default_factory=lambda: set(CALLERS))
 
 
@@ -96,16 +92,12 @@ class World:
                     thing = self._things[self._key(change)] = Thing(new)
                 thing.flags -= {"definer", "invoker", "search path"}
                 thing.flags |= change.flags | {"made"}
-                thing.signatures.add(change.words)
             case "alter function" | "alter view":
                 if "invoker" in change.flags:
                     thing.flags.discard("definer")
                 thing.flags |= change.flags
-            case "drop table" | "drop view" | "drop materialized view":
+            case "drop table" | "drop view" | "drop materialized view" | "drop function":
                 thing.gone = True
-            case "drop function":
-                thing.signatures -= {change.words}
-                thing.gone = not thing.signatures or change.words == ("*",)
             case "add column" | "retype column":
                 thing.types[change.part] = change.type
             case "add constraint" if "not valid" in change.flags:
@@ -142,36 +134,21 @@ class Here:
 
     Attributes:
         world: What was there before it; for rules that wait, what is there after the last file.
-        index: Which of the unit's steps it is.
         exposed: The schemas that the API shows.
-        reloads: Whether any file of the folder tells PostgREST to reload its schema cache.
     """
 
     world: World
     unit: Unit
-    index: int
+    step: Step
     exposed: Sequence[str]
-    reloads: bool
 
     @property
-    def step(self) -> Step:
-        """The change itself."""
-        return self.unit.steps[self.index]
+    def thing(self) -> Thing:
+        """What the change is to."""
+        return self.world.thing(self.step.change)
 
     @property
-    def before(self) -> Sequence[Change]:
-        """What the file does before."""
-        return [step.change for step in self.unit.steps[: self.index]]
-
-    @property
-    def after(self) -> Sequence[Change]:
-        """What the file does afterwards."""
-        return [step.change for step in self.unit.steps[self.index + 1 :]]
-
-    def is_old(self, change: Change) -> bool:
-        """Whether it is to a relation that others may be using."""
-        return not self.world.thing(change).new
-
-    def is_shown(self, change: Change) -> bool:
+    def is_shown(self) -> bool:
         """Whether it is to something that the API shows."""
+        change = self.step.change
         return change.schema in self.exposed and "temporary" not in change.flags

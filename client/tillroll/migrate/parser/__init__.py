@@ -1,7 +1,7 @@
 """SQL as Postgres reads it: the only package that knows which parser is used."""
 
 from tillroll.migrate.parser.bodies import Body, Fault, body_of, comments, fault_of, refusal
-from tillroll.migrate.parser.changes import Change, changes, literals
+from tillroll.migrate.parser.changes import Change, changes
 from tillroll.migrate.parser.concurrent import Concurrent, concurrent
 from tillroll.migrate.parser.cut import Statement, consists_of, parse, position
 from tillroll.migrate.parser.makes import made, replacing
@@ -22,7 +22,6 @@ __all__ = [
     "concurrent",
     "consists_of",
     "fault_of",
-    "literals",
     "made",
     "meaning",
     "names",

@@ -1,26 +1,30 @@
 """What stands inside functions and DO blocks: is it well formed, and where does it stand?
 
-The PL/pgSQL parser wants to look up types and knows no catalog. So it reads a body under a
-signature of our own and with every declared type replaced, byte for byte, by one that it knows.
+The PL/pgSQL parser wants to look up the types that a schema is written to, and knows no catalog. So
+it is given the statement without those schemas, and what it then says of types is not told.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
 
 import postgast
 from postgast import pg_query_pb2 as pb
 
 from tillroll.migrate.parser.cut import COMMENTS, Statement
-from tillroll.migrate.parser.nodes import type_of, words
+from tillroll.migrate.parser.nodes import words
 
 __all__ = ["Body", "Fault", "body_of", "comments", "fault_of", "refusal"]
 
-_UNKNOWN = '" is not a known variable'
-_NEAR = ' at or near "'
-_UNREADABLE = "Not implemented"  # the parser without a catalog gives up, and nothing is wrong
+_SCHEMA = re.compile(r'(("[^"]+"|\w+) *\. *)+(?=[\w"])')
+_FORM = re.compile(r"%\s*(row)?type\b|(?<!array)\[\s*\]|\bvariadic\b", re.IGNORECASE)
+_UNKNOWABLE = re.compile(
+    r"Not implemented|pseudo-type|cannot (accept|return) type|scalar variable|multiple-item INTO|"
+    r"\..*\..* is not a known"
+)
+_NAMED = re.compile(r'at or near "(.*)"$|^"(.*)" is not a known variable$', re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -32,12 +36,16 @@ class Body:
         text: What the server is given.
         start: Where it begins in its statement, in characters.
         doubled: Whether each quote in it is written twice.
+        head: What stands before its literal.
+        tail: And behind.
     """
 
     language: str
     text: str
     start: int
     doubled: bool
+    head: str
+    tail: str
 
     def place(self, offset: int) -> int:
         """Return where a character of the body stands in the statement."""
@@ -81,17 +89,12 @@ def body_of(statement: Statement) -> Body | None:
     if statement.kind not in {"create_function_stmt", "do_stmt"}:
         return None
     node = getattr(postgast.parse(statement.text).stmts[0].stmt, statement.kind)
-    options = [each.def_elem for each in (getattr(node, "options", None) or node.args)]
-    language = "plpgsql" if statement.kind == "do_stmt" else "sql"
-    source = None
-    for option in options:
-        if option.defname == "language":
-            language = option.arg.string.sval.lower()
-        elif option.defname == "as":
-            source = option
-    if source is None:
+    listed = node.args if statement.kind == "do_stmt" else node.options
+    options = {each.def_elem.defname: each.def_elem for each in listed}
+    if "as" not in options:
         return None
     raw = statement.text.encode()
+    source = options["as"]
     literal = next(
         token
         for token in postgast.scan(statement.text).tokens
@@ -99,85 +102,52 @@ def body_of(statement: Statement) -> Body | None:
     )
     written = raw[literal.start : literal.end].decode()
     opening = written.index("$", 1) + 1 if written[0] == "$" else written.index("'") + 1
+    language = "plpgsql" if statement.kind == "do_stmt" else "sql"
+    if "language" in options:
+        language = options["language"].arg.string.sval.lower()
+    head, tail = raw[: literal.start].decode(), raw[literal.end :].decode()
     parts = source.arg.list.items if source.arg.HasField("list") else [source.arg]
-    return Body(
-        language,
-        words(parts)[0],
-        len(raw[: literal.start].decode()) + opening,
-        doubled=written[0] != "$",
-    )
+    start = len(head) + opening
+    return Body(language, words(parts)[0], start, written[0] != "$", head, tail)
 
 
 def fault_of(statement: Statement) -> Fault | None:
     """Return the first syntax error in a body, its place that in the statement."""
     body = body_of(statement)
-    if body is None:
+    if body is None or body.language not in {"sql", "plpgsql"}:
         return None
-    found = None
-    if body.language == "sql":
-        found = refusal(body.text)
-    elif body.language == "plpgsql":
-        found = _plpgsql_fault(body.text, _wrapper(statement))
+    found = refusal(body.text) if body.language == "sql" else _plpgsql_fault(body)
     return found and Fault(body.place(found.at), found.message)
 
 
-def _wrapper(statement: Statement) -> Callable[[str], str]:
-    """Return what puts a body under a signature of the same shape and names, but known types."""
-    if statement.kind == "do_stmt":
-        return lambda text: f"do {_quoted(text)}"
-    node = statement.node
-    given, outs = [], 0
-    for each in (element.function_parameter for element in node.parameters):
-        out = each.mode in {pb.FUNC_PARAM_OUT, pb.FUNC_PARAM_INOUT, pb.FUNC_PARAM_TABLE}
-        outs += out
-        name = _identifier(each.name) if each.name else ""
-        given.append(f"{'out' if out else 'in'} {name} {_cursor_or_text(each.arg_type)}")
-    returned = type_of(node.return_type)
-    returns = returned if returned in {"trigger", "event_trigger", "void"} else "text"
-    if node.return_type.setof:
-        returns = "setof record" if outs > 1 else "setof text"
-    returns = "" if node.is_procedure or (outs and not node.return_type.setof) else returns
-    head = f"create {'procedure' if node.is_procedure else 'function'} "
-    head += f"{_identifier(words(node.funcname)[-1])}({', '.join(given)})"
-    head += f" returns {returns}" if returns else ""
-    return lambda text: f"{head} language plpgsql as {_quoted(text)}"
-
-
-def _cursor_or_text(node: Any) -> str:
-    return "refcursor" if type_of(node) == "refcursor" else "text"
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _quoted(text: str) -> str:
-    tag = "$body$"
-    while tag in text:
-        tag = tag[:-1] + "_$"
-    return tag + text + tag
-
-
-def _plpgsql_fault(text: str, wrap: Callable[[str], str]) -> Fault | None:
+def _plpgsql_fault(body: Body) -> Fault | None:
     try:
-        readable = _typeless(text)
-        while (error := _plpgsql_error(wrap(readable))) is not None:
-            # A field of a variable whose type is not known is read as that variable.
-            name = error.message.removeprefix('"').removesuffix(_UNKNOWN)
-            shorter = _without_field(readable, name)
-            if not error.message.endswith(_UNKNOWN) or shorter == readable:
-                break
-            readable = shorter
-        if error is None or error.message.startswith(_UNREADABLE):
-            return None
-        return Fault(_place(readable, error, wrap), error.message)
-    except postgast.PgQueryError as error:  # no token: a literal without an end, 1x …
-        return Fault(max(error.cursorpos - 1, 0), error.message)
+        tokens = postgast.scan(body.text).tokens
+    except postgast.PgQueryError as open_end:  # no token: a literal without an end, 1x …
+        return Fault(max(open_end.cursorpos - 1, 0), open_end.message)
+    error = _error(body, body.text)
+    if error is None or _UNKNOWABLE.search(error.message):
+        return None
+    # The parser itself names a line at most. The place is the last token of the shortest beginning
+    # of the body that fails in the same way; but every one fails at its end.
+    raw = body.text.encode()
+    if not error.message.endswith("at end of input"):
+        for token in tokens:
+            beginning = raw[: token.end].decode()
+            failed = _error(body, beginning)
+            if failed and failed.message == error.message:
+                named = _NAMED.search(error.message)
+                word = (named and (named[1] or named[2])) or raw[token.start : token.end].decode()
+                return Fault(beginning.lower().rfind(word.lower()), error.message)
+    line = int((error.context or "1").rpartition(" ")[2])
+    code = (each.start for each in tokens if raw.count(b"\n", 0, each.end) + 1 >= line)
+    return Fault(len(raw[: next(code, 0)].decode()), error.message)
 
 
-def _plpgsql_error(text: str) -> postgast.PgQueryError | None:
+def _error(body: Body, text: str) -> postgast.PgQueryError | None:
+    head = _unlooked(body.head)
     try:
-        postgast.parse_plpgsql(text)
+        postgast.parse_plpgsql(f"{head}{_quoted(_without_types(text))}{body.tail}")
     except postgast.PgQueryError as error:
         return error
     except ValueError:  # its JSON of a trigger function is malformed; the body is not
@@ -185,79 +155,24 @@ def _plpgsql_error(text: str) -> postgast.PgQueryError | None:
     return None
 
 
-def _tokens(text: str) -> list[tuple[str, int, int]]:
-    """Return the tokens of a text, unquoted words in lower case, and where they stand in bytes."""
+def _without_types(text: str) -> str:
+    """Return a body whose declarations name no schema, %type or []; no line moves."""
     raw = text.encode()
-    return [
-        (raw[token.start : token.end].decode().lower(), token.start, token.end)
-        for token in postgast.scan(text).tokens
-        if token.token not in COMMENTS
-    ]
-
-
-def _typeless(text: str) -> str:
-    """Replace each declared type by `oid`, the shortest that is known; nothing else moves."""
-    tokens = _tokens(text)
-    raw = bytearray(text.encode())
-    first: int | None = None
-    for index, (word, _, _) in enumerate(tokens):
-        if word == "declare":
-            first = index + 1
-        elif word == "begin":
-            first = None
-        elif word == ";" and first is not None:
-            _retype(raw, tokens[first:index])
-            first = index + 1
+    marks = [each for each in postgast.scan(text).tokens if each.token in {pb.DECLARE, pb.BEGIN_P}]
+    for mark, after in reversed([*pairwise(marks)]):
+        if mark.token == pb.DECLARE:
+            declared = _unlooked(raw[mark.end : after.start].decode())
+            raw = raw[: mark.end] + declared.encode() + raw[after.start :]
     return raw.decode()
 
 
-def _retype(raw: bytearray, declaration: list[tuple[str, int, int]]) -> None:
-    tokens = declaration[1:]
-    if tokens and tokens[0][0] == "constant":
-        tokens = tokens[1:]
-    ends = (n for n, each in enumerate(tokens) if each[0] in {"not", ":=", "=", "default"})
-    tokens = tokens[: next(ends, len(tokens))]
-    kept = {"alias", "cursor", "no", "scroll", "record", "refcursor"}
-    if tokens and tokens[0][0] not in kept and tokens[-1][2] - tokens[0][1] >= len("oid"):
-        _blank(raw, tokens[0][1], tokens[-1][2], b"oid")
+def _unlooked(text: str) -> str:
+    """Return a text in which every type can be taken for some row's."""
+    return _FORM.sub("", _SCHEMA.sub("public.", text))
 
 
-def _blank(raw: bytearray, start: int, end: int, word: bytes = b"") -> None:
-    raw[start:end] = word + bytes(10 if byte == 10 else 32 for byte in raw[start + len(word) : end])
-
-
-def _without_field(text: str, name: str) -> str:
-    *path, field = name.split(".")
-    wanted = [each for part in (*path, field) for each in (part, ".")][:-1]
-    raw, tokens = bytearray(text.encode()), _tokens(text)
-    for index in range(len(tokens) if path else 0):
-        found = tokens[index : index + len(wanted)]
-        if [word.strip('"') for word, _, _ in found] == wanted:
-            _blank(raw, found[-2][1], found[-1][2])
-    return raw.decode()
-
-
-def _place(text: str, error: postgast.PgQueryError, wrap: Callable[[str], str]) -> int:
-    """Return where an error of the PL/pgSQL parser stands, which itself names a line at most.
-
-    It is the last token of the shortest beginning of the text that fails in the same way.
-    """
-    raw, tokens = text.encode(), _tokens(text)
-    if not tokens:
-        return 0
-    if error.message.endswith("at end of input"):  # as each beginning does
-        line = int((error.context or "1").rpartition(" ")[2])
-        lines = [raw.count(b"\n", 0, end) + 1 for _, _, end in tokens]
-        at = next((n for n, each in enumerate(lines) if each >= line), len(tokens) - 1)
-        return len(raw[: tokens[at][1]].decode())
-    low, high = 0, len(tokens)
-    while low + 1 < high:
-        middle = (low + high) // 2
-        failed = _plpgsql_error(wrap(raw[: tokens[middle - 1][2]].decode()))
-        same = failed is not None and failed.message == error.message
-        low, high = (low, middle) if same else (middle, high)
-    at = high - 1
-    said = error.message.removesuffix(_UNKNOWN)
-    word = said.partition(_NEAR)[2] if _NEAR in said else said.partition(".")[0]
-    at = next((n for n in range(at, -1, -1) if tokens[n][0] == word.strip('"').lower()), at)
-    return len(raw[: tokens[at][1]].decode())
+def _quoted(text: str) -> str:
+    tag = "$body$"
+    while tag in text:
+        tag = tag[:-1] + "_$"
+    return tag + text + tag

@@ -11,10 +11,8 @@ from postgast import pg_query_pb2 as pb
 
 from tillroll.migrate.parser.cut import Statement
 from tillroll.migrate.parser.nodes import (
-    arguments,
     calls,
     constants,
-    keywords,
     name_of,
     options,
     tested,
@@ -22,7 +20,7 @@ from tillroll.migrate.parser.nodes import (
     words,
 )
 
-__all__ = ["Change", "changes", "literals"]
+__all__ = ["Change", "changes"]
 
 
 @dataclass(frozen=True)
@@ -30,15 +28,14 @@ class Change:
     """One thing that a statement does.
 
     Attributes:
-        action: `create table`, `add column`, `grant function`, `update`, `set session` …
+        action: `create table`, `add column`, `grant function`, `update` …
         schema: As it is written, else empty.
         name: The object; the table, of what belongs to one.
-        part: The column, constraint, index, policy, trigger, value or setting.
+        part: The column, constraint, index or policy.
         type: A column's: `varchar(10)`, `ledger.receipt`, `text[]`.
-        flags: What is said of it: `not null`, `concurrently`, `if not exists` …
-        words: Privileges; types of a function's arguments; functions that a default calls;
-            functions that a policy calls bare, and strings in it; columns that a constraint
-            demands not to be null.
+        flags: What is said of it: `not null`, `concurrently` …
+        words: Privileges; functions that a default calls; functions that a policy calls bare, and
+            strings in it; columns that a constraint demands not to be null.
         roles: Whom it is for, `public` among them.
         at: Where it stands in the statement's text, in characters.
     """
@@ -60,7 +57,6 @@ class Change:
 
 
 Changes = Iterator[Change]
-_DDL = {pb.CREATE, pb.ALTER, pb.DROP, pb.GRANT, pb.REVOKE, pb.TRUNCATE, pb.EXECUTE}
 _KINDS = {
     pb.OBJECT_TABLE: "table",
     pb.OBJECT_VIEW: "view",
@@ -69,8 +65,6 @@ _KINDS = {
     pb.OBJECT_FUNCTION: "function",
     pb.OBJECT_PROCEDURE: "function",
     pb.OBJECT_ROUTINE: "function",
-    pb.OBJECT_POLICY: "policy",
-    pb.OBJECT_INDEX: "index",
 }
 _COMMANDS = {
     pb.AT_DropColumn: "drop column",
@@ -80,12 +74,6 @@ _COMMANDS = {
     pb.AT_ValidateConstraint: "validate constraint",
     pb.AT_EnableRowSecurity: "enable row security",
     pb.AT_DisableRowSecurity: "disable row security",
-    **dict.fromkeys(
-        (pb.AT_EnableTrig, pb.AT_EnableTrigAll, pb.AT_EnableTrigUser), "enable trigger"
-    ),
-    **dict.fromkeys(
-        (pb.AT_DisableTrig, pb.AT_DisableTrigAll, pb.AT_DisableTrigUser), "disable trigger"
-    ),
     **dict.fromkeys((pb.AT_SetLogged, pb.AT_SetUnLogged, pb.AT_SetAccessMethod), "rewrite table"),
 }
 _CONSTRAINTS = {
@@ -101,8 +89,6 @@ _CONSTRAINTS = {
 
 def changes(statement: Statement) -> tuple[Change, ...]:
     """Return what a statement does; none where it is nothing that a rule asks for."""
-    if statement.mark:
-        return (Change("control transaction", at=statement.code),)
     read = _READERS.get(statement.kind)
     if read is None:
         return ()
@@ -115,11 +101,6 @@ def changes(statement: Statement) -> tuple[Change, ...]:
     )
 
 
-def literals(statement: Statement) -> frozenset[str]:
-    """Return the strings that are written in a statement."""
-    return frozenset(() if statement.empty else constants(statement.node))
-
-
 def _flags(**named: bool) -> frozenset[str]:
     return frozenset(name.replace("_", " ") for name, is_so in named.items() if is_so)
 
@@ -128,17 +109,17 @@ def _on(action: str, relation: Any, **more: Any) -> Change:
     return Change(action, relation.schemaname, relation.relname, **more)
 
 
-def _cascades(node: Any) -> bool:
-    return bool(node.behavior == pb.DROP_CASCADE)
+def _cascade(node: Any) -> frozenset[str]:
+    return _flags(cascade=node.behavior == pb.DROP_CASCADE)
+
+
+def _made(kind: str, relation: Any, **flags: bool) -> Change:
+    temporary = relation.relpersistence == "t"
+    return _on(f"create {kind}", relation, flags=_flags(temporary=temporary, **flags))
 
 
 def _table(node: Any) -> Changes:
-    flags = _flags(
-        if_not_exists=node.if_not_exists,
-        temporary=node.relation.relpersistence == "t",
-        partitioned=node.HasField("partspec"),
-    )
-    yield _on("create table", node.relation, flags=flags)
+    yield _made("table", node.relation, partitioned=node.HasField("partspec"))
     for element in node.table_elts:
         if element.HasField("column_def"):
             yield _column(node.relation, element.column_def)
@@ -147,11 +128,10 @@ def _table(node: Any) -> Changes:
 
 
 def _table_as(node: Any) -> Changes:
-    flags = _flags(if_not_exists=node.if_not_exists, temporary=node.into.rel.relpersistence == "t")
-    yield _on(f"create {_KINDS[node.objtype]}", node.into.rel, flags=flags)
+    yield _made(_KINDS[node.objtype], node.into.rel)
 
 
-def _column(relation: Any, node: Any, if_not_exists: bool = False) -> Change:
+def _column(relation: Any, node: Any) -> Change:
     constraints = [element.constraint for element in node.constraints]
     kinds = frozenset(_CONSTRAINTS.get(each.contype, "") for each in constraints)
     generated = any(
@@ -162,13 +142,8 @@ def _column(relation: Any, node: Any, if_not_exists: bool = False) -> Change:
         relation,
         part=node.colname,
         type=type_of(node.type_name),
-        flags=kinds | _flags(if_not_exists=if_not_exists, stored=generated),
-        words=tuple(
-            name
-            for each in constraints
-            if each.contype == pb.CONSTR_DEFAULT
-            for name in calls(each.raw_expr)
-        ),
+        flags=kinds | _flags(stored=generated),
+        words=calls(*(each.raw_expr for each in constraints if each.contype == pb.CONSTR_DEFAULT)),
         at=node.location,
     )
 
@@ -190,13 +165,11 @@ def _alter_table(node: Any) -> Changes:
     for command in (each.alter_table_cmd for each in node.cmds):
         what = getattr(command, "def")
         if command.subtype == pb.AT_AddColumn:
-            yield _column(node.relation, what.column_def, command.missing_ok)
+            yield _column(node.relation, what.column_def)
         elif command.subtype == pb.AT_AddConstraint:
             yield _constraint(node.relation, what.constraint)
         else:
-            flags = _flags(
-                using=what.column_def.HasField("raw_default"), cascade=_cascades(command)
-            )
+            flags = _flags(using=what.column_def.HasField("raw_default")) | _cascade(command)
             yield _on(
                 _COMMANDS.get(command.subtype, f"alter {kind}"),
                 node.relation,
@@ -208,15 +181,9 @@ def _alter_table(node: Any) -> Changes:
 
 def _drop(node: Any) -> Changes:
     kind = _KINDS.get(node.remove_type, "other")
-    flags = _flags(cascade=_cascades(node), concurrently=node.concurrent)
     for element in node.objects:
-        parts = name_of(element)
-        part = parts.pop() if kind == "policy" else ""
-        schema, name = ["", "", *parts][-2:]
-        types = arguments(each.type_name for each in element.object_with_args.objargs)
-        if element.object_with_args.args_unspecified:
-            types = ("*",)
-        yield Change(f"drop {kind}", schema, name, part, flags=flags, words=types)
+        schema, name = ["", "", *name_of(element)][-2:]
+        yield Change(f"drop {kind}", schema, name, flags=_cascade(node))
 
 
 def _rename(node: Any) -> Changes:
@@ -225,38 +192,30 @@ def _rename(node: Any) -> Changes:
 
 
 def _index(node: Any) -> Changes:
-    flags = _flags(concurrently=node.concurrent, if_not_exists=node.if_not_exists)
+    flags = _flags(concurrently=node.concurrent)
     yield _on("create index", node.relation, part=node.idxname, flags=flags)
 
 
 def _function(node: Any) -> Changes:
-    schema, name = ["", *words(node.funcname)][-2:]
-    returned = type_of(node.return_type)
-    own = _flags(trigger=returned in {"trigger", "event_trigger"}, atomic=node.HasField("sql_body"))
-    given = [
-        each.function_parameter.arg_type
-        for each in node.parameters
-        if each.function_parameter.mode not in {pb.FUNC_PARAM_OUT, pb.FUNC_PARAM_TABLE}
-    ]
-    flags = options(node.options) | own
-    yield Change("create function", schema, name, flags=flags, words=arguments(given))
+    schema, name = ("", *words(node.funcname))[-2:]
+    is_trigger = type_of(node.return_type) in {"trigger", "event_trigger"}
+    own = _flags(trigger=is_trigger, atomic=node.HasField("sql_body"))
+    yield Change("create function", schema, name, flags=options(node.options) | own)
 
 
 def _alter_function(node: Any) -> Changes:
-    schema, name = ["", *words(node.func.objname)][-2:]
+    schema, name = ("", *words(node.func.objname))[-2:]
     yield Change("alter function", schema, name, flags=options(node.actions))
 
 
 def _view(node: Any) -> Changes:
-    temporary = node.view.relpersistence == "t"
-    flags = options(node.options) | _flags(temporary=temporary)
-    yield _on("create view", node.view, flags=flags)
+    made = _made("view", node.view)
+    yield replace(made, flags=made.flags | options(node.options))
 
 
 def _policy(node: Any) -> Changes:
-    conditions = (node.qual, node.with_check)
-    called = [name for each in conditions for name in calls(each, subqueries=False)]
-    said = [text for each in conditions for text in constants(each)]
+    called = calls(node.qual, node.with_check, subqueries=False)
+    said = constants(node.qual, node.with_check)
     written = tuple(_role(each) for each in node.roles if each.role_spec.location >= 0)
     action = "create policy" if hasattr(node, "cmd_name") else "alter policy"
     yield _on(action, node.table, part=node.policy_name, words=(*called, *said), roles=written)
@@ -269,10 +228,8 @@ def _role(element: Any) -> str:
 
 def _grant(node: Any) -> Changes:
     for element in node.objects:
-        parts = name_of(element)
-        if node.targtype == pb.ACL_TARGET_ALL_IN_SCHEMA:
-            parts.append("")
-        yield _granted(node, *["", *parts][-2:])
+        everything = ("",) if node.targtype == pb.ACL_TARGET_ALL_IN_SCHEMA else ()
+        yield _granted(node, *("", *name_of(element), *everything)[-2:])
 
 
 def _granted(node: Any, schema: str, name: str, default: str = "") -> Change:
@@ -287,58 +244,20 @@ def _granted(node: Any, schema: str, name: str, default: str = "") -> Change:
 
 
 def _default_privileges(node: Any) -> Changes:
-    schemas = [
-        item.string.sval
-        for option in node.options
-        if option.def_elem.defname == "schemas"
-        for item in option.def_elem.arg.list.items
-    ]
-    for schema in schemas or [""]:
+    named = [each.def_elem for each in node.options if each.def_elem.defname == "schemas"]
+    schemas = words(named[0].arg.list.items) if named else ("",)
+    for schema in schemas:
         yield _granted(node.action, schema, "", "default ")
 
 
-def _write(action: str) -> Callable[[Any], Changes]:
-    def read(node: Any) -> Changes:
-        if action == "insert":
-            flags = _flags(query=not node.select_stmt.select_stmt.values_lists)
-        else:
-            flags = _flags(where=action == "merge" or node.HasField("where_clause"))
-        yield _on(action, node.relation, flags=flags)
-
-    return read
+def _write(node: Any) -> Changes:
+    action = {pb.UpdateStmt: "update", pb.DeleteStmt: "delete"}[type(node)]
+    yield _on(action, node.relation, flags=_flags(where=node.HasField("where_clause")))
 
 
-def _each_relation(action: str) -> Callable[[Any], Changes]:
-    return lambda node: (_on(action, each.range_var) for each in node.relations)
-
-
-def _maintenance(node: Any) -> Changes:
-    named = {each.def_elem.defname for each in getattr(node, "params", ())}
-    if getattr(node, "is_vacuumcmd", True):  # else it is ANALYZE
-        yield Change("maintain", flags=_flags(concurrently="concurrently" in named))
-
-
-def _set(node: Any) -> Changes:
-    if not node.is_local and node.kind == pb.VAR_SET_VALUE:
-        values = tuple(text for each in node.args for text in constants(each))
-        yield Change("set session", part=node.name, words=values)
-
-
-def _notify(node: Any) -> Changes:
-    if node.conditionname == "pgrst":
-        yield Change("reload schema")
-
-
-def _do(node: Any) -> Changes:
-    body = "".join(
-        each.def_elem.arg.string.sval for each in node.args if each.def_elem.defname == "as"
-    )
-    yield Change("do", flags=_flags(ddl=bool(_DDL & keywords(body))))
-
-
-def _enum(node: Any) -> Changes:
-    schema, name = ["", *words(node.type_name)][-2:]
-    yield Change("add value", schema, name, part=node.new_val)
+def _truncate(node: Any) -> Changes:
+    for each in node.relations:
+        yield _on("truncate", each.range_var)
 
 
 def _domain(node: Any) -> Changes:
@@ -361,18 +280,8 @@ _READERS: dict[str, Callable[[Any], Changes]] = {
     "alter_policy_stmt": _policy,
     "grant_stmt": _grant,
     "alter_default_privileges_stmt": _default_privileges,
-    "insert_stmt": _write("insert"),
-    "update_stmt": _write("update"),
-    "delete_stmt": _write("delete"),
-    "merge_stmt": _write("merge"),
-    "truncate_stmt": _each_relation("truncate"),
-    "lock_stmt": _each_relation("lock"),
-    "vacuum_stmt": _maintenance,
-    "cluster_stmt": _maintenance,
-    "reindex_stmt": _maintenance,
-    "variable_set_stmt": _set,
-    "notify_stmt": _notify,
-    "do_stmt": _do,
-    "alter_enum_stmt": _enum,
+    "update_stmt": _write,
+    "delete_stmt": _write,
+    "truncate_stmt": _truncate,
     "create_domain_stmt": _domain,
 }

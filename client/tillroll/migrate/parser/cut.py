@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import postgast
@@ -72,6 +73,11 @@ class Statement:
         """What in it may depend on rows or change them, else None."""
         return kinds.moves_data(self.kind, self.node)
 
+    def place(self, at: int) -> tuple[int, int]:
+        """Return line and column in the file, both from 1, of a character of `text`."""
+        line, column = position(self.text, at)
+        return self.line + line - 1, column + (self.column - 1 if line == 1 else 0)
+
 
 def position(text: str, offset: int) -> tuple[int, int]:
     """Return line and column, both from 1, of a character of a text."""
@@ -89,57 +95,40 @@ def parse(text: str, name: str) -> tuple[Statement, ...]:
     Raises:
         UsageError: It is not SQL; the message names line and column.
     """
-    raw = text.encode()
-    _refuse_nul(text, name)
+    if "\0" in text:  # the parser, being C, would see nothing of what follows
+        raise _refusal(text, name, text.index("\0"), "a NUL, which Postgres cannot take")
     try:
         parsed, tokens = readable.read(text)
     except postgast.PgQueryError as error:
-        line, column = position(text, max(error.cursorpos - 1, 0))
-        raise UsageError(
-            f"{name}:{line}:{column}: {error.message}\n"
-            "Postgres's parser refuses this file, so nothing was applied. Correct it."
-        ) from error
-    trees = [_Tree(stmt, len(raw)) for stmt in parsed]
-    starts = [tree.start for tree in trees]
-    cuts: list[int] = []  # in bytes, as the parser counts
-    codes: list[int] = []  # in characters: where something else than a comment begins
-    before = characters = 0
-    for token in tokens:
-        characters += len(raw[before : token.start].decode())
-        before = token.start
-        if token.token not in COMMENTS:
-            codes.append(characters)
-        if token.token == pb.ASCII_59:
-            owner = bisect_right(starts, token.start) - 1
-            if owner < 0 or token.start >= trees[owner].end:
-                cuts.append(token.start)
-    newlines = [index for index, character in enumerate(text) if character == "\n"]
+        raise _refusal(text, name, max(error.cursorpos - 1, 0), error.message) from error
+    raw = text.encode()
+    characters = [0, *accumulate(byte & 0xC0 != 0x80 for byte in raw)]  # before each byte
+    starts = [each.stmt_location for each in parsed]
+    ends = [each.stmt_location + each.stmt_len if each.stmt_len else len(raw) for each in parsed]
+    codes = [each.start for each in tokens if each.token not in COMMENTS]
+    cuts = [
+        each.start
+        for each in tokens
+        if each.token == pb.ASCII_59
+        and ((owner := bisect_right(starts, each.start) - 1) < 0 or each.start >= ends[owner])
+    ]
     statements = []
-    begin = offset = 0
+    line, begin, seen = 1, 0, 0
     for cut in (*cuts, len(raw)):
         piece = raw[begin:cut].decode()
         # The semicolon of a comment at the very end, which the CLI takes for the statement's.
-        kept = piece.rstrip(";").strip(BLANK)
-        if kept:
-            at = offset + len(piece) - len(piece.lstrip(BLANK))
-            above = bisect_left(newlines, at)
-            next_tree = bisect_left(starts, begin)
-            tree = trees[next_tree] if next_tree < len(trees) else None
-            if tree is not None and tree.start >= cut:
-                tree = None
-            statements.append(
-                Statement(
-                    kept,
-                    at,
-                    line=above + 1,
-                    column=at - (newlines[above - 1] if above else -1),
-                    code=codes[bisect_left(codes, at)] - at if tree else 0,
-                    empty=tree is None,
-                    kind=tree.kind if tree else "",
-                    node=tree.node if tree else None,
-                )
-            )
-        offset += len(piece) + 1
+        if kept := piece.rstrip(";").strip(BLANK):
+            at = characters[begin] + len(piece) - len(piece.lstrip(BLANK))
+            line, seen = line + text.count("\n", seen, at), at
+            column = at - text.rfind("\n", 0, at)
+            number = bisect_left(starts, begin)
+            if number < len(starts) and starts[number] < cut:
+                kind = parsed[number].stmt.WhichOneof("node") or ""
+                code = characters[codes[bisect_left(codes, begin)]] - at
+                node = getattr(parsed[number].stmt, kind)
+                statements.append(Statement(kept, at, line, column, code, False, kind, node))
+            else:
+                statements.append(Statement(kept, at, line, column, code=0, empty=True))
         begin = cut + 1
     return tuple(statements)
 
@@ -159,18 +148,9 @@ def consists_of(text: str, pieces: Sequence[str]) -> bool:
     return not text[at:].strip(BLANK + ";")
 
 
-def _refuse_nul(text: str, name: str) -> None:
-    if "\0" in text:  # the parser, being C, would see nothing of what follows
-        line, column = position(text, text.index("\0"))
-        raise UsageError(
-            f"{name}:{line}:{column}: a NUL, which Postgres cannot take; nothing was applied. "
-            "Remove it."
-        )
-
-
-class _Tree:
-    def __init__(self, stmt: pb.RawStmt, size: int) -> None:
-        self.start = stmt.stmt_location
-        self.end = stmt.stmt_location + stmt.stmt_len if stmt.stmt_len else size
-        self.kind = stmt.stmt.WhichOneof("node") or ""
-        self.node = getattr(stmt.stmt, self.kind)
+def _refusal(text: str, name: str, at: int, why: str) -> UsageError:
+    line, column = position(text, at)
+    return UsageError(
+        f"{name}:{line}:{column}: {why}\n"
+        "Postgres's parser refuses this file, so nothing was applied. Correct it."
+    )

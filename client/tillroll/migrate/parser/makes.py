@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from tillroll.migrate.parser.cut import Statement
 from tillroll.migrate.parser.names import names
+from tillroll.migrate.parser.nodes import relation_of, words
 
 __all__ = ["made", "replacing"]
 
 _KINDS = {"schema": "schema", "relation": "relation", "routine": "function"}
-_PARTS = {  # of a table: kind of fact, where the table stands, where the name stands
+_PARTS = {  # kind of fact, where the table stands if it is part of one, where the name stands
     "create_trig_stmt": ("trigger", "relation", "trigname"),
     "create_policy_stmt": ("policy", "table", "policy_name"),
     "rule_stmt": ("rule", "relation", "rulename"),
-}
-_ALONE = {
-    "create_extension_stmt": ("extension", "extname"),
-    "create_event_trig_stmt": ("event trigger", "trigname"),
-    "create_publication_stmt": ("publication", "pubname"),
+    "create_extension_stmt": ("extension", "", "extname"),
+    "create_event_trig_stmt": ("event trigger", "", "trigname"),
+    "create_publication_stmt": ("publication", "", "pubname"),
 }
 _REPLACED = {"create_function_stmt", "view_stmt", "create_trig_stmt", "rule_stmt", "define_stmt"}
 
@@ -30,14 +29,10 @@ def made(statement: Statement) -> tuple[str, tuple[str, ...]] | None:
     kind, node = statement.kind, statement.node
     if kind in _PARTS:
         fact, table, name = _PARTS[kind]
-        of = getattr(node, table)
-        return fact, (of.schemaname or "public", of.relname, getattr(node, name))
-    if kind in _ALONE:
-        fact, name = _ALONE[kind]
-        return fact, (getattr(node, name),)
+        of = ("public", *relation_of(getattr(node, table)))[-2:] if table else ()
+        return fact, (*of, getattr(node, name))
     if kind == "create_stats_stmt":
-        words = ("public", *(part.string.sval for part in node.defnames))
-        return "statistics", words[-2:]
+        return "statistics", ("public", *words(node.defnames))[-2:]
     if kind in {"rename_stmt", "alter_object_schema_stmt"}:
         return None
     for taken in names(statement)[0]:

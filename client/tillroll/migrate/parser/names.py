@@ -6,47 +6,45 @@ type of its name. What a DO block or a function does is not seen.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Literal
 
 from postgast import pg_query_pb2 as pb
 
 from tillroll.migrate.parser.cut import Statement
+from tillroll.migrate.parser.nodes import name_of, relation_of, words
 
 __all__ = ["Name", "names"]
 
 Kind = Literal["schema", "relation", "routine"]
 _KINDS: dict[int, Kind] = {
-    **dict.fromkeys(
-        (
-            pb.OBJECT_TABLE,
-            pb.OBJECT_VIEW,
-            pb.OBJECT_MATVIEW,
-            pb.OBJECT_SEQUENCE,
-            pb.OBJECT_INDEX,
-            pb.OBJECT_FOREIGN_TABLE,
-            pb.OBJECT_TYPE,
-            pb.OBJECT_DOMAIN,
-        ),
-        "relation",
-    ),
-    **dict.fromkeys(
-        (pb.OBJECT_FUNCTION, pb.OBJECT_PROCEDURE, pb.OBJECT_ROUTINE, pb.OBJECT_AGGREGATE),
-        "routine",
-    ),
+    pb.OBJECT_TABLE: "relation",
+    pb.OBJECT_VIEW: "relation",
+    pb.OBJECT_MATVIEW: "relation",
+    pb.OBJECT_SEQUENCE: "relation",
+    pb.OBJECT_INDEX: "relation",
+    pb.OBJECT_FOREIGN_TABLE: "relation",
+    pb.OBJECT_TYPE: "relation",
+    pb.OBJECT_DOMAIN: "relation",
+    pb.OBJECT_FUNCTION: "routine",
+    pb.OBJECT_PROCEDURE: "routine",
+    pb.OBJECT_ROUTINE: "routine",
+    pb.OBJECT_AGGREGATE: "routine",
     pb.OBJECT_SCHEMA: "schema",
 }
-_RELATIONS = {  # where each statement says which relation it makes
-    "create_stmt": "relation",
-    "view_stmt": "view",
-    "create_seq_stmt": "sequence",
-    "composite_type_stmt": "typevar",
-}
-_TYPES = {
-    "create_enum_stmt": "type_name",
-    "create_range_stmt": "type_name",
-    "create_domain_stmt": "domainname",
+_MADE: dict[str, tuple[Kind, Callable[[Any], Any]]] = {  # where each statement says what it makes
+    "create_stmt": ("relation", attrgetter("relation")),
+    "view_stmt": ("relation", attrgetter("view")),
+    "create_seq_stmt": ("relation", attrgetter("sequence")),
+    "composite_type_stmt": ("relation", attrgetter("typevar")),
+    "create_foreign_table_stmt": ("relation", attrgetter("base_stmt.relation")),
+    "create_table_as_stmt": ("relation", attrgetter("into.rel")),
+    "create_enum_stmt": ("relation", attrgetter("type_name")),
+    "create_range_stmt": ("relation", attrgetter("type_name")),
+    "create_domain_stmt": ("relation", attrgetter("domainname")),
+    "create_function_stmt": ("routine", attrgetter("funcname")),
 }
 
 
@@ -75,27 +73,19 @@ def names(statement: Statement) -> tuple[tuple[Name, ...], tuple[Name, ...]]:
 def _made(kind: str, node: Any) -> Iterable[Name]:
     if kind == "create_schema_stmt":
         yield Name("schema", node.schemaname or node.authrole.rolename)
-    elif kind in _RELATIONS:
-        yield _relation(getattr(node, _RELATIONS[kind]))
-    elif kind == "create_foreign_table_stmt":
-        yield _relation(node.base_stmt.relation)
-    elif kind == "create_table_as_stmt":
-        yield _relation(node.into.rel)
     elif kind == "index_stmt" and node.idxname:
         yield Name("relation", node.relation.schemaname or "public", node.idxname)
-    elif kind in _TYPES:
-        yield _qualified("relation", getattr(node, _TYPES[kind]))
-    elif kind == "create_function_stmt":
-        yield _qualified("routine", node.funcname)
     elif kind == "define_stmt" and node.kind in _KINDS:
-        yield _qualified(_KINDS[node.kind], node.defnames)
+        yield _name(_KINDS[node.kind], words(node.defnames))
+    elif kind in _MADE:
+        of, said = _MADE[kind][0], _MADE[kind][1](node)
+        yield _name(of, relation_of(said) if hasattr(said, "relname") else words(said))
 
 
 def _dropped(node: Any) -> Iterable[Name]:
-    kind = _KINDS.get(node.remove_type)
-    if kind is not None:
+    if node.remove_type in _KINDS:
         for each in node.objects:
-            yield _named(kind, each)
+            yield _name(_KINDS[node.remove_type], name_of(each))
 
 
 def _moved(statement: str, node: Any) -> tuple[tuple[Name, ...], tuple[Name, ...]]:
@@ -105,25 +95,13 @@ def _moved(statement: str, node: Any) -> tuple[tuple[Name, ...], tuple[Name, ...
         return (), ()
     if kind == "schema":
         return (Name(kind, node.newname),), (Name(kind, node.subname),)
-    old = _relation(node.relation) if node.HasField("relation") else _named(kind, node.object)
+    is_relation = node.HasField("relation")
+    old = _name(kind, relation_of(node.relation) if is_relation else name_of(node.object))
     new = Name(kind, old.schema, node.newname) if renamed else Name(kind, node.newschema, old.name)
     return (new,), (old,)
 
 
-def _relation(node: Any) -> Name:
-    return Name("relation", node.schemaname or "public", node.relname)
-
-
-def _named(kind: Kind, node: Any) -> Name:
-    """Read the forms in which statements name what is there."""
-    which = node.WhichOneof("node")
-    if which == "string":
-        return Name(kind, node.string.sval)
-    inner = getattr(node, which)
-    parts = {"list": "items", "type_name": "names", "object_with_args": "objname"}[which]
-    return _qualified(kind, getattr(inner, parts))
-
-
-def _qualified(kind: Kind, parts: Any) -> Name:
-    words = [part.string.sval for part in parts]
-    return Name(kind, words[-2] if len(words) > 1 else "public", words[-1])
+def _name(kind: Kind, parts: Sequence[str]) -> Name:
+    if kind == "schema":
+        return Name(kind, parts[-1])
+    return Name(kind, parts[-2] if len(parts) > 1 else "public", parts[-1])

@@ -9,12 +9,11 @@ import postgast
 from postgast import pg_query_pb2 as pb
 
 __all__ = [
-    "arguments",
     "calls",
     "constants",
-    "keywords",
     "name_of",
     "options",
+    "relation_of",
     "tested",
     "type_of",
     "words",
@@ -35,47 +34,37 @@ def type_of(node: Any) -> str:
     return ".".join(names) + (f"({sizes})" if sizes else "") + mark + arrays
 
 
-def calls(node: Any, *, subqueries: bool = True) -> tuple[str, ...]:
-    """Return the functions that an expression calls, as written, without `pg_catalog`."""
+def calls(*nodes: Any, subqueries: bool = True) -> tuple[str, ...]:
+    """Return the functions that expressions call, as written, without `pg_catalog`."""
     return tuple(
         ".".join(name for name in words(each.funcname) if name != "pg_catalog")
+        for node in nodes
         for each in _walk(node, subqueries)
         if isinstance(each, pb.FuncCall)
     )
 
 
-def constants(node: Any) -> tuple[str, ...]:
-    """Return the strings that are written in an expression or statement."""
-    return tuple(
-        each.sval.sval
-        for each in _walk(node)
-        if isinstance(each, pb.A_Const) and each.HasField("sval")
-    )
+def constants(*nodes: Any) -> tuple[str, ...]:
+    """Return the strings that are written in expressions."""
+    found = (each for node in nodes for each in postgast.find_nodes(node, pb.A_Const))
+    return tuple(each.sval.sval for each in found if each.HasField("sval"))
 
 
-def keywords(text: str) -> set[int]:
-    """Return which tokens there are in a text; none where it cannot be cut into tokens."""
-    try:
-        return {token.token for token in postgast.scan(text).tokens}
-    except postgast.PgQueryError:
-        return set()
+def relation_of(node: Any) -> tuple[str, ...]:
+    """Return the parts of a relation's name, as many as are written."""
+    return tuple(filter(None, (node.schemaname, node.relname)))
 
 
-def name_of(element: Any) -> list[str]:
+def name_of(element: Any) -> tuple[str, ...]:
     """Return the parts of a name, of whatever form a statement gives it to what is there."""
     which = element.WhichOneof("node")
     inner = getattr(element, which)
     if which == "range_var":
-        return [*filter(None, (inner.schemaname, inner.relname))]
+        return relation_of(inner)
     if which == "string":
-        return [inner.sval]
+        return (inner.sval,)
     parts = {"list": "items", "type_name": "names", "object_with_args": "objname"}.get(which)
-    return [*words(getattr(inner, parts))] if parts else []
-
-
-def arguments(types: Iterable[Any]) -> tuple[str, ...]:
-    """Return types as a signature: without their schemas, which can be written or not."""
-    return tuple(type_of(each).rpartition(".")[2] for each in types)
+    return words(getattr(inner, parts)) if parts else ()
 
 
 def tested(node: Any) -> tuple[str, ...]:
@@ -111,7 +100,7 @@ def _is_on(option: Any) -> bool:
     return str(value).lower() in {"true", "on", "yes", "1"}
 
 
-def _walk(message: Any, subqueries: bool = True) -> Iterator[Any]:
+def _walk(message: Any, subqueries: bool) -> Iterator[Any]:
     yield message
     for field, value in message.ListFields():
         if field.message_type is None or (not subqueries and field.name == "subselect"):

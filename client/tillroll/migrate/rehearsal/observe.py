@@ -9,7 +9,7 @@ import psycopg
 
 from tillroll.migrate.parser import Statement
 
-__all__ = ["MODES", "Mode", "Proven", "Relation", "State", "look", "planned_scans"]
+__all__ = ["MODES", "Mode", "Relation", "State", "look", "planned_scans"]
 
 Mode = Literal[
     "AccessShare",
@@ -27,6 +27,8 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 _RELATIONS = """
     select
         c.oid,
+        n.nspname,
+        c.relname,
         pg_catalog.format('%I.%I', n.nspname, c.relname),
         c.relkind::text,
         coalesce(i.indrelid, (
@@ -47,24 +49,13 @@ _RELATIONS = """
 _LOCKS = """
     select l.relation, pg_catalog.replace(l.mode, 'Lock', '')
     from pg_catalog.pg_locks as l
-    where l.pid = pg_catalog.pg_backend_pid() and l.locktype = 'relation'
-        and l.database = (
-            select d.oid from pg_catalog.pg_database as d
-            where d.datname = pg_catalog.current_database()
-        )
-"""
-_NAMED = """
-    select c.oid
-    from pg_catalog.pg_class as c
-    inner join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-    inner join rows from (pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[]))
-        as w (nspname, relname) on w.nspname = n.nspname and w.relname = c.relname
+    where l.pid = pg_catalog.pg_backend_pid() and l.locktype = 'relation' and l.database <> 0
 """
 _EXPLAINED = {"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE TABLE AS"}
-_PROVEN = """
-    select c.oid, c.contype::text, c.conrelid, c.confrelid
+_KEYS = """
+    select c.oid, c.conrelid, c.confrelid
     from pg_catalog.pg_constraint as c
-    where c.contype in ('f', 'c') and c.conrelid <> 0 and c.conparentid = 0 and c.convalidated
+    where c.contype = 'f' and c.conparentid = 0 and c.convalidated
 """
 
 
@@ -72,6 +63,8 @@ class Relation(NamedTuple):
     """A relation at one moment.
 
     Attributes:
+        schema: Where it is, unquoted; `bare` is its name alone.
+        name: Both, quoted where they need it.
         kind: As in pg_class.relkind.
         of: The table of an index, the parent of a partition.
         filenode: Of its file; None where it has none.
@@ -80,6 +73,8 @@ class Relation(NamedTuple):
     """
 
     oid: int
+    schema: str
+    bare: str
     name: str
     kind: str
     of: int | None
@@ -93,46 +88,40 @@ class Relation(NamedTuple):
         return self.kind in {"i", "I"}
 
 
-class Proven(NamedTuple):
-    """A validated constraint: `f`, a foreign key to another table, or `c`, a check."""
-
-    kind: str
-    table: int
-    other: int
-
-
 class State(NamedTuple):
     """What there is at one moment.
 
     Attributes:
         relations: By oid; no system catalogs.
         locks: Relations with the modes of their locks, as places in `MODES`.
-        proven: The validated constraints, by oid.
+        keys: The validated foreign keys, each with its two tables.
     """
 
     relations: dict[int, Relation]
     locks: frozenset[tuple[int, int]]
-    proven: dict[int, Proven]
+    keys: frozenset[tuple[int, int, int]]
 
 
 def look(conn: psycopg.Connection) -> State:
     """Return what there is now, and what this session holds of it."""
     relations = [Relation(*row) for row in conn.execute(_RELATIONS)]
     locks = frozenset((oid, MODES.index(mode)) for oid, mode in conn.execute(_LOCKS))
-    proven = {oid: Proven(*rest) for oid, *rest in conn.execute(_PROVEN)}
-    return State({each.oid: each for each in relations}, locks, proven)
+    keys = frozenset((key, table, other) for key, table, other in conn.execute(_KEYS))
+    return State({each.oid: each for each in relations}, locks, keys)
 
 
-def planned_scans(conn: psycopg.Connection, statement: Statement) -> frozenset[int]:
+def planned_scans(conn: psycopg.Connection, statement: Statement, now: State) -> frozenset[int]:
     """Return the tables that a statement would read as a whole, by its plan.
 
     Where one side of a join is empty, the other is not read, and so does not count as scanned.
     """
     if statement.moves_data not in _EXPLAINED:
         return frozenset()
-    plan = conn.execute(f"explain (verbose, format json) {statement.text}").fetchone()
-    names = list(zip(*_scanned(plan), strict=True)) or [(), ()]
-    return frozenset(oid for (oid,) in conn.execute(_NAMED, [[*each] for each in names]))
+    plan = conn.execute(f"explain (verbose, format json) {statement.text}".encode()).fetchone()
+    names = set(_scanned(plan))
+    return frozenset(
+        oid for oid, each in now.relations.items() if (each.schema, each.bare) in names
+    )
 
 
 def _scanned(plan: Any) -> Iterator[tuple[str, str]]:

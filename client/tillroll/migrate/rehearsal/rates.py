@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import statistics
 import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,7 +22,31 @@ __all__ = ["Rates", "calibrate", "load_rates", "save_rates"]
 _SLOWER = {"gin": 2, "gist": 8, "spgist": 4, "brin": 0.1, "hnsw": 200, "ivfflat": 20}
 # And what else changes rows, beside an update.
 _LIGHTER = {"DELETE": 0.1, "INSERT": 0.5, "COPY": 0.5, "CREATE TABLE AS": 0.2}
-_NEVER = 1e12  # rows or bytes a second, where none of the time was theirs
+# A table of a hundred bytes a row, and another whose rows it refers to.
+_TABLES = """
+    create table public.t as
+    select g as id, hashint8(g) as a, 1 + g * 7919 % {rows} as b, repeat('x', 40) as c
+    from generate_series(1, {rows}::bigint) as g;
+    create table public.u as select t.id from public.t;
+    alter table public.u add primary key (id)
+"""
+_PROBES = {  # each with what undoes it
+    "any": ("comment on table public.t is 'x'", "select 1"),
+    "read": (
+        "alter table public.t add constraint k check (b > 0)",
+        "alter table public.t drop constraint k",
+    ),
+    "write": (
+        "alter table public.t alter a type bigint",
+        "alter table public.t alter a type int",
+    ),
+    "index": ("create index i on public.t (a)", "drop index public.i"),
+    "key": (
+        "alter table public.t add constraint k foreign key (b) references public.u",
+        "alter table public.t drop constraint k",
+    ),
+    "update": ("update public.t set a = a", "vacuum public.t"),
+}
 
 
 @dataclass(frozen=True)
@@ -34,48 +56,42 @@ class Rates:
     Without a measurement: a small server whose tables do not all fit into its memory.
 
     Attributes:
-        scan_rows: Rows that are read a second; the time for rows and for bytes adds up.
-        scan_bytes: Bytes that are read a second.
-        rewrite_rows: Rows that are written anew a second, without indexes.
-        rewrite_bytes: Bytes of them, with TOAST.
+        read_bytes: Bytes that are read a second.
+        write_bytes: Bytes that are read and written anew a second, with TOAST, without indexes.
         index_rows: Rows times log2(rows) that are sorted into an index a second, once read.
-        foreign_key_rows: Rows of both tables that are compared a second, once read.
+        key_rows: Rows of both tables that a foreign key compares a second, once read.
         update_rows: Rows that are updated a second in a table with one index.
         statement_seconds: What any statement costs.
     """
 
-    scan_rows: float = 10e6
-    scan_bytes: float = 200e6
-    rewrite_rows: float = 1e6
-    rewrite_bytes: float = 100e6
+    read_bytes: float = 150e6
+    write_bytes: float = 50e6
     index_rows: float = 20e6
-    foreign_key_rows: float = 1e6
+    key_rows: float = 1e6
     update_rows: float = 100e3
     statement_seconds: float = 0.005
 
-    def scan(self, size: TableSize) -> float:
+    def read(self, size: TableSize) -> float:
         """Seconds to read a table."""
-        return size.rows / self.scan_rows + size.heap_bytes / self.scan_bytes
+        return size.heap_bytes / self.read_bytes
 
-    def rewrite(self, size: TableSize) -> float:
+    def write(self, size: TableSize) -> float:
         """Seconds to write a table anew, reading included, indexes not."""
-        stored = size.heap_bytes + size.toast_bytes
-        return size.rows / self.rewrite_rows + stored / self.rewrite_bytes
+        return (size.heap_bytes + size.toast_bytes) / self.write_bytes
 
     def index(self, size: TableSize, method: str) -> float:
         """Seconds to build an index, reading not included."""
         rows = size.rows * math.log2(max(size.rows, 2))
         return rows / self.index_rows * _SLOWER.get(method, 1)
 
-    def foreign_key(self, size: TableSize) -> float:
+    def key(self, size: TableSize) -> float:
         """Seconds to validate a foreign key for each of its two tables, reading not included."""
-        return size.rows / self.foreign_key_rows
+        return size.rows / self.key_rows
 
     def change(self, size: TableSize, moves: str | None) -> float:
         """Seconds to change all rows of a table, reading not included."""
-        work = size.rows * _LIGHTER.get(moves or "", 1)
-        indexes = 1 if moves == "DELETE" else len(size.indexes)
-        return work * (1 + indexes) / 2 / self.update_rows
+        indexes = 1 if moves == "DELETE" else size.indexes
+        return size.rows * _LIGHTER.get(moves or "", 1) * (1 + indexes) / 2 / self.update_rows
 
 
 def load_rates(path: Path) -> Rates:
@@ -122,65 +138,28 @@ def _rates(told: dict[str, float]) -> Rates:
 
 
 def _measure(conn: psycopg.Connection, rows: int) -> Rates:
-    sizes = {}
-    for name, text in (("narrow", 0), ("wide", 400)):
-        conn.execute(f"create table public.{name} (id bigint not null, a int, b bigint, c text)")
-        conn.execute(
-            f"insert into public.{name} select g, pg_catalog.hashint8(g), 1 + g * 7919 % {rows}, "
-            f"pg_catalog.repeat('x', {text}) from pg_catalog.generate_series(1, {rows}::bigint) g"
-        )
-        conn.execute(f"vacuum analyze public.{name}")
-        found = conn.execute(f"select pg_catalog.pg_relation_size('public.{name}')").fetchone()
-        assert found is not None
-        sizes[name] = found[0]
+    conn.execute(_TABLES.format(rows=rows).encode())
+    conn.execute("vacuum analyze")
+    found = conn.execute("select pg_catalog.pg_relation_size('public.t')").fetchone()
+    size = found[0] if found else 0
 
     def timed(statement: str, undo: str) -> float:
         """Seconds of a statement, the best of three: others may be at work."""
         taken = []
         for _ in range(3):
             began = time.perf_counter()
-            conn.execute(statement)
+            conn.execute(statement.encode())
             taken.append(time.perf_counter() - began)
-            conn.execute(undo)
+            conn.execute(undo.encode())
         return min(taken)
 
-    def fit(measure: Callable[[str], float]) -> tuple[float, float]:
-        """Rows and bytes a second that explain the times for both tables."""
-        narrow, wide = measure("narrow"), measure("wide")
-        by_byte = max((wide - narrow) / (sizes["wide"] - sizes["narrow"]), 1 / _NEVER)
-        by_row = max((narrow - by_byte * sizes["narrow"]) / rows, 1 / _NEVER)
-        return 1 / by_row, 1 / by_byte
-
-    fixed = statistics.median(
-        timed("comment on table public.narrow is 'x'", "select 1") for _ in range(10)
-    )
-    scan_rows, scan_bytes = fit(
-        lambda name: timed(
-            f"alter table public.{name} add constraint k check (b > 0)",
-            f"alter table public.{name} drop constraint k",
-        )
-    )
-    rewrite_rows, rewrite_bytes = fit(
-        lambda name: timed(
-            f"alter table public.{name} alter a type bigint",
-            f"alter table public.{name} alter a type int",
-        )
-    )
-    scan = rows / scan_rows + sizes["narrow"] / scan_bytes
-    index = timed("create index i on public.narrow (a)", "drop index public.i")
-    conn.execute("alter table public.narrow add primary key (id)")
-    key = timed(
-        "alter table public.narrow add constraint k foreign key (b) references public.narrow",
-        "alter table public.narrow drop constraint k",
-    )
-    update = timed("update public.narrow set a = a", "vacuum public.narrow")
+    seconds = {name: timed(*probe) for name, probe in _PROBES.items()}
+    index, key = (max(seconds[n] - seconds["read"], seconds[n] / 10) for n in ("index", "key"))
     return Rates(
-        scan_rows,
-        scan_bytes,
-        rewrite_rows,
-        rewrite_bytes,
-        index_rows=rows * math.log2(rows) / max(index - scan, index / 10),
-        foreign_key_rows=2 * rows / max(key - 2 * scan, key / 10),
-        update_rows=rows / update,
-        statement_seconds=fixed,
+        size / seconds["read"],
+        size / seconds["write"],
+        rows * math.log2(rows) / index,
+        2 * rows / key,
+        rows / seconds["update"],
+        seconds["any"],
     )

@@ -63,16 +63,35 @@ def rehearse(
     done = [file for file in found.files if file.version in applied]
     pending = [file for file in found.files if file.version not in applied]
     told = progress or (lambda _: None)
-    record = _Record({file.version for file in pending}, told)
+    seen: dict[str, list[Seen]] = {file.version: [] for file in pending}
+    known: dict[str, dict[int, Relation]] = {}  # before each pending file
+
+    @contextlib.contextmanager
+    def observe(
+        conn: psycopg.Connection, file: MigrationFile, number: int, statement: Statement
+    ) -> Iterator[None]:
+        if file.version in applied:
+            yield
+            return
+        before = look(conn)
+        if file.version not in known:
+            told(f"rehearsing {file.path.name}")
+            known[file.version] = before.relations
+        there = known[file.version]
+        planned = planned_scans(conn, statement, before)
+        yield
+        effects = compare_states(there, before, look(conn), statement, planned)
+        seen[file.version].append(Seen(number, statement, effects, there))
+
     with shadow(platform, shadow_url) as server, server.database() as dsn:
         with history.connect(dsn) as conn:
             version = server_version(conn)
         if pending:
             told(f"replaying {len(done)} applied files")
-            replay(dsn, (*done, *pending), record.observe)
+            replay(dsn, (*done, *pending), observe)
     rates = rates or Rates()
-    plan = Projection(record.before, sizes, rates, budget)
-    files = tuple(plan.file(file, record.seen.get(file.version, [])) for file in pending)
+    plan = Projection(next(iter(known.values()), {}), sizes, rates, budget)
+    files = tuple(plan.file(file, seen[file.version]) for file in pending)
     return Rehearsal(
         files,
         tuple(plan.over_budget),
@@ -105,39 +124,3 @@ def applied_versions(folder: Path, sizes: Sizes | None, through: str | None) -> 
             "--applied-through VERSION"
         )
     return frozenset((sizes and sizes.applied) or ())
-
-
-class _Record:
-    """What was seen of each statement of the pending files.
-
-    Args:
-        pending: Their versions.
-        progress: Told of each file.
-    """
-
-    def __init__(self, pending: set[str], progress: Callable[[str], None]) -> None:
-        self.before: dict[int, Relation] = {}
-        self.seen: dict[str, list[Seen]] = {}
-        self._pending = pending
-        self._progress = progress
-        self._file = ""
-        self._known: dict[int, Relation] = {}
-
-    @contextlib.contextmanager
-    def observe(
-        self, conn: psycopg.Connection, file: MigrationFile, number: int, statement: Statement
-    ) -> Iterator[None]:
-        if file.version not in self._pending:
-            yield
-            return
-        before = look(conn)
-        if file.version != self._file:
-            self._file = file.version
-            self._progress(f"rehearsing {file.path.name}")
-            self._known = before.relations
-            self.before = self.before or before.relations
-        planned = planned_scans(conn, statement)
-        yield
-        effects = compare_states(self._known, before, look(conn), statement, planned)
-        seen = Seen(number, statement, effects, self._known)
-        self.seen.setdefault(file.version, []).append(seen)

@@ -19,15 +19,11 @@ class Lock:
         relation: Schema and name, quoted where they need it.
         held_seconds: Projected, from the statement to the end of the file's transaction; None
             without sizes.
-        blocks_reads: Whether nobody can read the table meanwhile.
-        blocks_writes: Whether nobody can write to it.
     """
 
     mode: Mode
     relation: str
     held_seconds: float | None
-    blocks_reads: bool
-    blocks_writes: bool
 
 
 @dataclass(frozen=True)
