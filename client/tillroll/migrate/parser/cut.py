@@ -74,8 +74,8 @@ class Statement:
 
     @property
     def moves_data(self) -> str | None:
-        """What in it may depend on rows or change them, else None."""
-        return kinds.moves_data(self.kind, self.node)
+        """Its kind, where it reads or writes rows or may, else None."""
+        return kinds.moves_data(self.kind)
 
 
 def position(text: str, offset: int) -> tuple[int, int]:
