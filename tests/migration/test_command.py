@@ -87,6 +87,26 @@ def test_held_locks_exit_6(bare: Database, write: Write) -> None:
     assert result.exit_code == 6
 
 
+@pytest.mark.parametrize("command", ["up", "resume"])
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(("--lock-timeout", value) for value in ("0", "0.0004", "-1", "nan", "inf", "1e9")),
+        *(("--wait", value) for value in ("-0.1", "nan", "inf", "1e9")),
+    ],
+)
+def test_a_time_that_the_server_cannot_take_is_refused(
+    write: Write, command: str, option: str, value: str
+) -> None:
+    where = ("--db-url", "postgresql://u@127.0.0.1:1/d", "--dir", write("select 1;"))
+    assert run(command, *where, option, value).exit_code == 2
+
+
+def test_the_briefest_times_are_taken(bare: Database, write: Write) -> None:
+    where = ("--db-url", bare.dsn(), "--dir", write("select 1;"))
+    assert run("up", *where, "--lock-timeout", "0.001", "--wait", "0").exit_code == 0
+
+
 def test_another_machine_needs_yes_where_nobody_can_be_asked(write: Write) -> None:
     folder = write("select 1;")
     assert run("up", "--db-url", REMOTE, "--dir", folder).exit_code == 2

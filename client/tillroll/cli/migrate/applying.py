@@ -13,7 +13,9 @@ from tillroll.cli.migrate.options import (
     AppliedDir,
     BesideUrl,
     DbUrl,
+    LockTimeout,
     Platform,
+    Wait,
     Yes,
     applied_folder,
     confirm,
@@ -35,15 +37,6 @@ from tillroll.migrate import (
 )
 
 __all__ = ["resume", "status", "up"]
-
-Wait = Annotated[float, typer.Option(help="Seconds that a file may wait for locks, in all.")]
-LockTimeout = Annotated[
-    float,
-    typer.Option(
-        help="Seconds that a statement may wait for a lock before it gives way and the file is "
-        "tried again: readers that queue behind it wait no longer than that."
-    ),
-]
 
 
 def status(db_url: DbUrl = None, directory: AppliedDir = None, as_json: Json = False) -> None:
