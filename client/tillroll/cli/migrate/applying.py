@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -24,10 +26,21 @@ from tillroll.cli.migrate.options import (
     translate,
     warn_ignored,
 )
-from tillroll.cli.output import DONE, Json, emit, failures, say, write_table
+from tillroll.cli.output import (
+    DONE,
+    INTERRUPTED,
+    Failure,
+    Json,
+    emit,
+    failures,
+    say,
+    stoppable,
+    write_table,
+)
 from tillroll.migrate import (
     AppliedFile,
     GateFailed,
+    MigrateError,
     Progress,
     Runner,
     Status,
@@ -75,11 +88,12 @@ def up(
     A file whose first line is `-- pg-delta: transaction=false`, or that holds a statement which
     cannot run in a transaction, is run statement by statement; see `resume`.
     """
-    with failures(as_json, translate):
+    with _work(as_json) as work:
         dsn, folder = target(db_url), applied_folder(directory)
         planned = None if plan is None else read_plan(plan)
         confirm(dsn, folder, yes)
         runner = Runner(dsn, folder, wait=wait, lock_timeout=lock_timeout, on_progress=_tell)
+        work.runner = runner
         late: tuple[str, ...] = ()
         if out_of_order:
             proof = prove_order(folder, runner.status(), platform_of(platform), shadow_url)
@@ -89,7 +103,7 @@ def up(
                     + "\n".join([*proof.reasons, *map(str, proof.differences)])
                 )
             late = proof.versions
-        result = runner.up(_announce, out_of_order=late, plan=planned)
+        result = runner.up(work.announce, out_of_order=late, plan=planned)
         _finish(result, as_json, "nothing pending")
 
 
@@ -106,11 +120,61 @@ def resume(
     What has run is not run again; an invalid index that a failed or killed CREATE INDEX
     CONCURRENTLY has left is dropped first.
     """
-    with failures(as_json, translate):
+    with _work(as_json) as work:
         dsn, folder = target(db_url), applied_folder(directory)
         confirm(dsn, folder, yes)
         runner = Runner(dsn, folder, wait=wait, lock_timeout=lock_timeout, on_progress=_tell)
-        _finish(runner.resume(_announce), as_json, "nothing is part-way")
+        work.runner = runner
+        _finish(runner.resume(work.announce), as_json, "nothing is part-way")
+
+
+class _Work:
+    """What a run has done so far, for when it does not come to its end."""
+
+    def __init__(self) -> None:
+        self.runner: Runner | None = None
+        self.applied: list[AppliedFile] = []
+
+    def announce(self, file: AppliedFile) -> None:
+        """Tell of a file that is applied."""
+        self.applied.append(file)
+        say(f"applied {file.version}_{file.name}.sql: {file.statements} statements")
+
+    def translate(self, error: Exception) -> Failure | None:
+        """Return the Failure of an error, with what was applied before it."""
+        failure = translate(error)
+        if failure is not None:
+            failure.facts["applied"] = self.applied
+        return failure
+
+    def interrupted(self) -> Failure:
+        """Return the Failure of an interrupt, with how to go on."""
+        begun = self._part_way()
+        return Failure(
+            f"interrupted; {begun} is part-way" if begun else "interrupted",
+            fix="tillroll migrate resume" if begun else "",
+            code="interrupted",
+            exit_code=INTERRUPTED,
+            facts={"applied": self.applied},
+        )
+
+    def _part_way(self) -> str | None:
+        if self.runner is not None:
+            with contextlib.suppress(MigrateError):
+                for file in self.runner.status().in_state("running", "part_way"):
+                    return f"{file.version}_{file.name}.sql"
+        return None
+
+
+@contextlib.contextmanager
+def _work(as_json: bool) -> Iterator[_Work]:
+    """Around a run: what stops it, stops what it has begun in the server."""
+    work = _Work()
+    with failures(as_json, work.translate), stoppable():
+        try:
+            yield work
+        except KeyboardInterrupt:
+            raise work.interrupted() from None
 
 
 def _finish(result: UpResult, as_json: bool, nothing: str) -> None:
@@ -136,10 +200,6 @@ def _show(found: Status) -> None:
     ]
     rows += [(version, "", "remote_only") for version in found.remote_only]
     write_table(("version", "name", "state"), sorted(rows))
-
-
-def _announce(file: AppliedFile) -> None:
-    say(f"applied {file.version}_{file.name}.sql: {file.statements} statements")
 
 
 def _tell(progress: Progress) -> None:
