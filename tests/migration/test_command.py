@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,28 @@ def test_a_time_that_the_server_cannot_take_is_refused(
 def test_the_briefest_times_are_taken(bare: Database, write: Write) -> None:
     where = ("--db-url", bare.dsn(), "--dir", write("select 1;"))
     assert run("up", *where, "--lock-timeout", "0.001", "--wait", "0").exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["status", "up", "plan"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"a\n\x1b[31mb.sql",
+        b"\xff.sql",
+        b"20260101000002_a\n\x1b[31mb.sql",
+    ],
+)
+def test_a_name_that_cannot_be_printed_is_not_printed_as_it_is(
+    bare: Database, write: Write, command: str, name: bytes
+) -> None:
+    folder = write("select 1;")
+    (folder / os.fsdecode(name)).write_text("select 2;")
+    where = ("--db-url", bare.dsn(), "--dir", folder, *["--no-rehearsal"] * (command == "plan"))
+    for result in (run(command, *where), run(command, *where, "--json")):
+        assert result.exit_code in {0, 2, 3}, result.exception
+        assert "\x1b" not in result.output
+        assert "a\n" not in result.output
+    assert json.loads(result.stdout)
 
 
 def test_another_machine_needs_yes_where_nobody_can_be_asked(write: Write) -> None:

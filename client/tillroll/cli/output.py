@@ -167,8 +167,12 @@ def jsonable(value: Any) -> Any:
 
 
 def as_text(value: Any) -> str:
-    """Return a value as one JSON document with a line's end."""
-    return json.dumps(jsonable(value), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    """Return a value as one JSON document with a line's end.
+
+    A byte of a file's name that is no UTF-8 becomes half a surrogate, as JSON writes it.
+    """
+    text = json.dumps(jsonable(value), ensure_ascii=False, indent=2, allow_nan=False)
+    return text.encode(errors="backslashreplace").decode() + "\n"
 
 
 def write_json(value: Any) -> None:

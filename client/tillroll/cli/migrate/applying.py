@@ -35,6 +35,7 @@ from tillroll.cli.output import (
     failures,
     say,
     stoppable,
+    visible,
     write_table,
 )
 from tillroll.migrate import (
@@ -138,7 +139,7 @@ class _Work:
     def announce(self, file: AppliedFile) -> None:
         """Tell of a file that is applied."""
         self.applied.append(file)
-        say(f"applied {file.version}_{file.name}.sql: {file.statements} statements")
+        say(visible(f"applied {file.version}_{file.name}.sql: {file.statements} statements"))
 
     def translate(self, error: Exception) -> Failure | None:
         """Return the Failure of an error, with what was applied before it."""
@@ -206,7 +207,7 @@ def _tell(progress: Progress) -> None:
     where = f"{progress.file}, {progress.seconds:.0f} s"
     if progress.what == "waiting":
         held = "; ".join(map(str, progress.blockers))
-        say(f"{where}: waiting for {held}")
+        say(visible(f"{where}: waiting for {held}"))
     elif progress.what == "building":
         part = "" if progress.fraction is None else f", {progress.fraction:.0%}"
         say(f"{where}: {progress.phase}{part}")

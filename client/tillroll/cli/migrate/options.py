@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from tillroll.assets import asset
-from tillroll.cli.output import Failure, say
+from tillroll.cli.output import Failure, say, visible
 from tillroll.migrate import MigrateError, Sources, UsageError, find_root, is_loopback
 
 __all__ = [
@@ -115,7 +115,7 @@ LockTimeout = Annotated[
 def warn_ignored(ignored: tuple[str, ...]) -> None:
     """Tell of .sql files that are no migrations."""
     for name in ignored:
-        say(f"ignored {name}: its name is not <14 digits>_<name>.sql")
+        say(f"ignored {visible(name)}: its name is not <14 digits>_<name>.sql")
 
 
 def target(given: str | None) -> str:
