@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
 import psycopg
 import pytest
@@ -13,6 +14,14 @@ from tillroll.migrate.parser import order_matters, parse
 
 PAIRS = 100
 SEED = 20261128
+
+
+@pytest.fixture(scope="module")
+def told(shared: Database) -> Iterator[psycopg.Connection]:
+    """What is below is there, and every test leaves it as it was."""
+    with shared.connect("supabase_admin") as conn:
+        conn.execute((BASE + MORE).encode())
+        yield conn
 
 
 def reasons(text: str) -> list[str]:
@@ -125,6 +134,8 @@ def reasons(text: str) -> list[str]:
         "create temporary table x ()",
         "create temporary view x as select 1",
         "create temporary sequence x",
+        "create table pg_temp.x ()",
+        'create domain "pg_temp" . uuid as int default 1',
         "create schema s create table t ()",
         "import foreign schema s from server x into y",
         # What is not compared.
@@ -159,6 +170,7 @@ def test_what_may_leave_other_rows_is_named(text: str) -> None:
         "alter type e add value 'b' before 'a'",
         "create or replace function f() returns int language sql as 'select 1'",
         "create function f() returns int return 1",
+        "create function f() returns int language sql set search_path = pg_catalog, pg_temp as ''",
         "create procedure f() language plpgsql as 'begin end'",
         "alter function f() security definer",
         "create or replace view v as select f() as a",
@@ -286,6 +298,138 @@ POOL = [
 ]
 
 
+T = "alter table a.t"
+CONFLICTS = [  # each allowed, and the later one is what stays
+    (f"{T} alter column n set default 5", f"{T} alter column n drop default"),
+    (f"{T} alter column n set not null", f"{T} alter column n drop not null"),
+    (f"{T} alter column n set statistics 5", f"{T} alter column n set statistics 6"),
+    (f"{T} alter column n set (n_distinct = 5)", f"{T} alter column n reset (n_distinct)"),
+    (f"{T} alter column o set storage main", f"{T} alter column o set storage external"),
+    (f"{T} alter column o set compression pglz", f"{T} alter column o set compression default"),
+    (f"{T} set (fillfactor = 50)", f"{T} reset (fillfactor)"),
+    (f"{T} set (toast.autovacuum_enabled = off)", f"{T} reset (toast.autovacuum_enabled)"),
+    (f"{T} enable row level security", f"{T} disable row level security"),
+    (f"{T} force row level security", f"{T} no force row level security"),
+    (f"{T} disable trigger tr", f"{T} enable always trigger tr"),
+    (f"{T} disable trigger user", f"{T} enable replica trigger tr"),
+    (f"{T} disable rule r", f"{T} enable always rule r"),
+    (f"{T} replica identity full", f"{T} replica identity using index t_pkey"),
+    (f"{T} owner to anon", f"{T} owner to postgres"),
+    (f"{T} add x int", f"{T} add y int"),
+    (f"{T} add check (n > 0)", f"{T} add check (n < 100)"),
+    (f"{T} add constraint x unique (n)", f"{T} drop constraint if exists x"),
+    ("alter view a.v set (security_invoker = on)", "alter view a.v reset (security_invoker)"),
+    ("alter view a.v alter column n set default 1", "alter view a.v alter column n drop default"),
+    ("alter view a.v owner to anon", "alter view a.v owner to postgres"),
+    (
+        "create or replace view a.v as select t.id, t.n from a.t",
+        "create or replace view a.v as select t.id, -t.n as n from a.t",
+    ),
+    ("alter view a.v rename to w", "create or replace view a.v as select 1 as id, 2 as n"),
+    ("alter function a.f() stable", "alter function a.f() immutable"),
+    ("alter function a.f() cost 5", "alter function a.f() cost 6"),
+    ("alter function a.f() set work_mem = '1MB'", "alter function a.f() reset all"),
+    ("alter function a.f() security definer", "alter function a.f() security invoker"),
+    ("alter function a.f() owner to anon", "alter function a.f() owner to postgres"),
+    (
+        "alter function a.f() rename to g",
+        "create or replace function a.f() returns int language sql as 'select 9'",
+    ),
+    (
+        "alter function a.f() set schema public",
+        "create or replace function a.f() returns int language sql as 'select 9'",
+    ),
+    (
+        "create or replace function a.f() returns int language sql as 'select 8'",
+        "create or replace function a.f() returns int language sql as 'select 9'",
+    ),
+    (
+        "create or replace function a.f() returns int language sql as 'select 1'",
+        "create or replace function a.f() returns int language sql as 'select 1 '",
+    ),
+    (
+        "create or replace trigger tr before insert on a.t execute function a.tr()",
+        "create or replace trigger tr before delete on a.t execute function a.tr()",
+    ),
+    (
+        "create or replace rule r as on insert to a.t do also nothing",
+        "create or replace rule r as on insert to a.t do instead nothing",
+    ),
+    ("alter policy p on a.t using (id > 1)", "alter policy p on a.t using (id > 2)"),
+    ("alter policy p on a.t to anon", "alter policy p on a.t to public"),
+    (
+        "drop policy p on a.t; create policy p on a.t as restrictive",
+        "alter policy p on a.t to anon",
+    ),
+    ("alter publication pub add table a.t", "alter publication pub set table a.u"),
+    (
+        "alter publication pub set (publish = 'insert')",
+        "alter publication pub set (publish = 'delete')",
+    ),
+    ("alter publication pub set table a.t where (n > 1)", "alter publication pub set table a.t"),
+    (
+        "drop statistics if exists a.s; create statistics a.s on id, n from a.t",
+        "drop statistics if exists a.s; create statistics a.s (mcv) on id, n from a.t",
+    ),
+    (
+        "drop index if exists a.i; create index i on a.t (n)",
+        "drop index if exists a.i; create index i on a.t (n desc) include (id)",
+    ),
+    (
+        "drop index if exists a.i; create index i on a.t (n) where n > 0",
+        "drop index if exists a.i; create index i on a.t (n) with (fillfactor = 50)",
+    ),
+    ("create table if not exists a.z (x int default 1)", "create table if not exists a.z (x int)"),
+    ("create unlogged table if not exists a.z ()", "create table if not exists a.z ()"),
+    (
+        "create table if not exists a.z (x int generated always as identity (start 5))",
+        "create table if not exists a.z (x int generated always as identity)",
+    ),
+    ("create sequence if not exists a.q start 5", "create sequence if not exists a.q start 6"),
+    (
+        "drop domain a.d; create domain a.d as int default 1",
+        "drop domain a.d; create domain a.d as int default 2",
+    ),
+    ("drop type a.c; create type a.c as (x int)", "drop type a.c; create type a.c as (x text)"),
+    ("alter type a.e add value 'z' before 'x'", "alter type a.e add value 'w' before 'x'"),
+    ("alter type a.e owner to anon", "alter type a.e owner to postgres"),
+    ("alter schema a owner to anon", "alter schema a owner to postgres"),
+    *(
+        (f"comment on {what} is 'one'", f"comment on {what} is 'two'")
+        for what in (
+            *("table a.t", "column a.t.n", "view a.v", "function a.f()", "schema a", "type a.e"),
+            *("domain a.d", "constraint t_pkey on a.t", "index a.t_pkey", "trigger tr on a.t"),
+            *("rule r on a.t", "policy p on a.t", "sequence a.log_id_seq", "publication pub"),
+        )
+    ),
+    *(
+        (f"grant {right} on {what} to anon", f"revoke {right} on {what} from anon")
+        for right, what in (
+            *(("select", "a.t"), ("select (n)", "a.t"), ("usage", "schema a")),
+            *(("execute", "function a.f()"), ("usage", "type a.e"), ("usage", "a.log_id_seq")),
+            ("all", "all tables in schema a"),
+        )
+    ),
+    (
+        "grant select on a.t to anon with grant option",
+        "revoke grant option for select on a.t from anon",
+    ),
+    (
+        "alter default privileges in schema a grant select on tables to anon",
+        "alter default privileges in schema a revoke select on tables from anon",
+    ),
+    ("alter default privileges in schema a grant select on tables to anon", "create table a.z ()"),
+]
+MORE = """
+alter table a.t add column o text;
+create trigger tr before insert on a.t execute function a.tr();
+create rule r as on insert to a.t do also nothing;
+create policy p on a.t;
+create publication pub;
+create type a.c as (x int);
+"""
+
+
 def rows(conn: psycopg.Connection) -> dict[str, object]:
     tables = conn.execute(
         "select c.oid::regclass::text from pg_class as c "
@@ -327,3 +471,14 @@ def test_where_nothing_is_named_and_facts_agree_rows_agree(bare: Database) -> No
                 assert forth[1] == back[1], (one, other)
     assert proven
     assert different  # facts alone would not do
+
+
+@pytest.mark.parametrize(("one", "other"), CONFLICTS)
+def test_what_two_files_say_of_one_thing_shows_in_the_facts(
+    told: psycopg.Connection, one: str, other: str
+) -> None:
+    assert reasons(one) + reasons(other) == []
+    forth, back = run(told, one, other), run(told, other, one)
+    assert forth
+    assert back
+    assert forth[0] != back[0]

@@ -5,6 +5,7 @@ What is allowed is listed; of everything else the order may matter.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -79,6 +80,7 @@ _ELSEWHERE = {
     pb.OBJECT_TABLESPACE,
 }
 _UNSEEN = "supabase_migrations"
+_TEMPORARY = re.compile(r'\bpg_temp"?\s*\.', re.IGNORECASE)
 _ALTERED = {
     pb.AT_ChangeOwner,
     pb.AT_ColumnDefault,
@@ -140,6 +142,8 @@ def order_matters(statement: Statement) -> str | None:
         return None
     if _UNSEEN in str(statement.node):
         return f"{_UNSEEN}, where nothing is compared"
+    if _TEMPORARY.search(statement.text):
+        return "what is temporary"
     if statement.kind in _FREE:
         return None
     check = _CHECKED.get(statement.kind)
