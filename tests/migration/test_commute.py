@@ -177,6 +177,24 @@ def test_what_runs_along_with_statements_is_no_proof(
     assert not proof.holds
 
 
+@pytest.mark.parametrize(
+    ("child", "action", "holds"),
+    [("c1", "cascade", False), ("c1", "restrict", True), ("c2", "cascade", True)],
+)
+def test_foreign_keys_that_act_on_one_row_keep_their_order(
+    bare: Database, newest: Cluster, write: Write, child: str, action: str, holds: bool
+) -> None:
+    write(
+        **{
+            "20260101000000_first.sql": "create table public.p (id int primary key);"
+            "create table public.c1 (x int, y int); create table public.c2 (y int);"
+        }
+    )
+    key = "alter table public.{} add foreign key ({}) references public.p on delete {};"
+    folder = late(bare, write, key.format("c1", "x", "restrict"), key.format(child, "y", action))
+    assert prove(bare, folder, newest).holds is holds
+
+
 def test_rows_that_were_touched_before_the_late_file_do_not_matter(
     bare: Database, newest: Cluster, write: Write
 ) -> None:

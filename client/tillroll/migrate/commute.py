@@ -28,6 +28,16 @@ _UNNAMED = {
     "operator class",
     "operator family",
 }
+# Foreign keys of one table to another act on its rows in the order in which they were made.
+_ACTING = """
+    select c.conrelid::regclass::text, c.confrelid::regclass::text,
+        string_agg(c.conname, ', ' order by t.oid)
+    from pg_catalog.pg_trigger as t
+    inner join pg_catalog.pg_constraint as c on c.oid = t.tgconstraint and c.confrelid = t.tgrelid
+    where c.contype = 'f'
+    group by c.conrelid, c.confrelid
+    having bool_or(not array[c.confdeltype, c.confupdtype] <@ array['a', 'r']::"char"[])
+"""
 
 
 @dataclass(frozen=True)
@@ -62,8 +72,8 @@ def prove_order(
     that it comes after here and before there, only statements are allowed that leave rows alone in
     any order; see `order_matters`. What is not known to do so is refused.
 
-    Not seen is in which order foreign keys act on one row: Postgres takes that from numbers that
-    a restored database has anew.
+    Not seen is in which order the foreign keys of two tables act on rows of a third one: Postgres
+    takes that from numbers which a restored database has anew.
 
     Args:
         folder: The migrations.
@@ -96,13 +106,22 @@ def prove_order(
     if reasons:
         return OrderProof(versions, reasons)
     with shadow(platform, shadow_url) as server:
-        made = []
+        made, acting = [], []
         for order in (sorted((*applied, *late), key=_version), (*applied, *late)):
             with server.database() as dsn:
                 given = _facts(dsn)
                 replay(dsn, order)
                 made.append(_facts(dsn))
-    return OrderProof(versions, tuple(_unnamed(set(made[0]) - set(given))), compare(*made))
+                with history.connect(dsn) as conn:
+                    acting.append({*conn.execute(_ACTING)})
+    reasons = (
+        *_unnamed(set(made[0]) - set(given)),
+        *(
+            f"{child}: its foreign keys would act on {parent}'s rows in another order: {keys}"
+            for child, parent, keys in sorted(acting[0] - acting[1])
+        ),
+    )
+    return OrderProof(versions, reasons, compare(*made))
 
 
 def _version(file: MigrationFile) -> str:
