@@ -143,6 +143,9 @@ def test_another_machine_is_asked_about_on_a_terminal(
     monkeypatch.setattr("tillroll.cli.migrate.options.interactive", lambda: True)
     assert run("up", "--db-url", REMOTE, "--dir", folder, input="n\n").exit_code == 2
     assert run("up", "--db-url", REMOTE, "--dir", folder, input="y\n").exit_code == 5
+    unanswered = run("up", "--db-url", REMOTE, "--dir", folder, "--json", input="")
+    assert unanswered.exit_code == 130
+    assert json.loads(unanswered.stdout)["error"]["code"] == "interrupted"
 
 
 @pytest.mark.parametrize(

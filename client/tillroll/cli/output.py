@@ -104,7 +104,7 @@ def failures(as_json: bool, translate: Callable[[Exception], Failure | None]) ->
     """
     try:
         yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):  # the second one is how a question ends
         say("interrupted")
         if as_json:
             write_error("interrupted", "interrupted")
