@@ -76,6 +76,8 @@ def reasons(text: str) -> list[str]:
         "alter table t add column a bigserial",
         "alter table t add column a app.d",
         "alter table t add column a d",
+        "alter table t add column a pg_catalog.regclass",
+        "alter table t add column a bigint default 'v'::pg_catalog.regclass::bigint",
         "alter table t add column a int check (f(a))",
         "alter table t add column a int, drop column n",
         # Functions that are called on the rows there are.
@@ -193,6 +195,8 @@ def test_what_may_leave_other_rows_is_named(text: str) -> None:
         "set role postgres",
         "reset all",
         "alter table t add column a int, add column b text not null default 'x' unique",
+        "alter table t add column a pg_catalog.jsonb default '{}'",
+        "alter table t add column a timestamp(3), add b double precision, add c char(3), add d time",
         "alter table t add column a jsonb default '{}'::jsonb",
         "alter table t add column a varchar(10)[] default array['a', 'b']",
         "alter table t add column a numeric(12, 2) default -1 check (a between -2 and 2)",

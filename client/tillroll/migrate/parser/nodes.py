@@ -121,9 +121,9 @@ def _is_on(option: Any) -> bool:
 
 
 def is_ready_made(node: Any, types: Collection[str]) -> bool:
-    """Whether a type is Postgres's own: by its name in SQL, or one of these in `pg_catalog`."""
+    """Whether a type is one of these, which Postgres brings."""
     *space, name = words(node.names)
-    return space == ["pg_catalog"] or (not space and name in types)
+    return name in types and space in ([], ["pg_catalog"])
 
 
 def is_plain(node: Any, types: Collection[str], *, columns: bool = True) -> bool:

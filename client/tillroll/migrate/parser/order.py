@@ -112,9 +112,9 @@ _ALTERED = {
     pb.AT_SetStatistics,
     pb.AT_SetStorage,
 }
-_INDEXED = {pb.CONSTR_PRIMARY, pb.CONSTR_UNIQUE}
 _HARMLESS = {
-    *_INDEXED,
+    pb.CONSTR_PRIMARY,
+    pb.CONSTR_UNIQUE,
     pb.CONSTR_NULL,
     pb.CONSTR_NOTNULL,
     pb.CONSTR_FOREIGN,
@@ -123,10 +123,13 @@ _HARMLESS = {
     pb.CONSTR_ATTR_DEFERRED,
     pb.CONSTR_ATTR_IMMEDIATE,
 }
-# One of a database's own could be a domain with a default.
+# One of a database's own could be a domain with a default; of Postgres's own, `regclass` and its
+# like are numbers of what can be given another name.
 _TYPES = {
+    *("bit", "bool", "bpchar", "float4", "float8", "int2", "int4", "int8", "interval", "numeric"),
+    *("time", "timestamp", "varbit", "varchar"),
     *("bytea", "cidr", "date", "daterange", "inet", "int4range", "int8range", "json", "jsonb"),
-    *("macaddr", "money", "numrange", "oid", "point", "text", "timestamptz", "timetz", "tsquery"),
+    *("macaddr", "money", "numrange", "point", "text", "timestamptz", "timetz", "tsquery"),
     *("tsrange", "tstzrange", "tsvector", "uuid", "xml"),
 }
 
@@ -227,15 +230,6 @@ def _index(node: Any) -> str | None:
     return "CREATE INDEX on more than columns"
 
 
-def _drop(node: Any) -> str | None:
-    if node.behavior == pb.DROP_CASCADE:
-        return "CASCADE"
-    if node.remove_type in _DROPPED:
-        return None
-    kind = pb.ObjectType.Name(node.remove_type).removeprefix("OBJECT_")
-    return f"DROP {kind.replace('_', ' ')}"
-
-
 def _of(allowed: set[int], field: str, what: str) -> Callable[[Any], str | None]:
     def read(node: Any) -> str | None:
         kind = getattr(node, field)
@@ -243,6 +237,11 @@ def _of(allowed: set[int], field: str, what: str) -> Callable[[Any], str | None]
         return None if kind in allowed else f"{what} of {name}"
 
     return read
+
+
+def _drop(node: Any) -> str | None:
+    restricted = _of(_DROPPED, "remove_type", "DROP")
+    return "CASCADE" if node.behavior == pb.DROP_CASCADE else restricted(node)
 
 
 def _about(what: str) -> Callable[[Any], str | None]:
