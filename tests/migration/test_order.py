@@ -196,7 +196,7 @@ def test_what_may_leave_other_rows_is_named(text: str) -> None:
         "reset all",
         "alter table t add column a int, add column b text not null default 'x' unique",
         "alter table t add column a pg_catalog.jsonb default '{}'",
-        "alter table t add column a timestamp(3), add b double precision, add c char(3), add d time",
+        "alter table t add column a timestamp(3), add b double precision, add c char(3)",
         "alter table t add column a jsonb default '{}'::jsonb",
         "alter table t add column a varchar(10)[] default array['a', 'b']",
         "alter table t add column a numeric(12, 2) default -1 check (a between -2 and 2)",
