@@ -64,7 +64,7 @@ def schema(results: Mapping[str, type]) -> dict[str, Any]:
         ref_template="#/$defs/{model}",
     )
     definitions = {name: _described(each) for name, each in made["$defs"].items()}
-    codes = sorted({each.code for each in error_classes()})
+    codes = sorted({"interrupted", *(each.code for each in error_classes())})
     definitions["Error"] = {
         "description": "What a command prints instead of its result when it fails.",
         "type": "object",
@@ -76,6 +76,11 @@ def schema(results: Mapping[str, type]) -> dict[str, Any]:
                     "code": {"enum": codes},
                     "message": {"type": "string"},
                     "fix": {"type": "string"},
+                    "applied": {
+                        "description": "Of `up` and `resume`: the files that were applied before.",
+                        "type": "array",
+                        "items": {"$ref": "#/$defs/AppliedFile"},
+                    },
                 },
                 "required": ["code", "message", "fix"],
             }
@@ -110,7 +115,9 @@ def page(tree: Sequence[tuple[str, Any]], results: Mapping[str, type]) -> str:
         "## Exit codes\n",
         _table(("code", "meaning"), re.findall(r"(\d+) ([^,.]+)", epilog)),
         "## Errors\n",
-        "`code` stays, words may change. Every error has `code`, `message` and `fix`.\n",
+        "`code` stays, words may change. Every error has `code`, `message` and `fix`; those of "
+        "`up` and `resume` also `applied`, the files that were applied before. Ctrl-C is "
+        "`interrupted`, and so are SIGTERM and SIGHUP to `up` and `resume`.\n",
         _table(
             ("code", "exit", "when", "more fields"),
             [

@@ -124,7 +124,8 @@ def test_the_wheel_carries_the_package_and_the_sql_that_sets_up_a_database(wheel
 
 def test_the_bare_wheel_brings_no_extra(bare_bin: Path, tmp_path: Path) -> None:
     program = (
-        "import importlib.util as u, tillroll\n"
+        "import importlib.util as u\n"
+        "from tillroll import *\n"
         f"print([name for name in {EXTRAS!r} if u.find_spec(name)])"
     )
     done = execute([str(bare_bin / "python"), "-I", "-W", "error", "-c", program], tmp_path)

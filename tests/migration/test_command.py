@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,48 @@ def test_held_locks_exit_6(bare: Database, write: Write) -> None:
     assert result.exit_code == 6
 
 
+@pytest.mark.parametrize("command", ["up", "resume"])
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(("--lock-timeout", value) for value in ("0", "0.0004", "-1", "nan", "inf", "1e9")),
+        *(("--wait", value) for value in ("-0.1", "nan", "inf", "1e9")),
+    ],
+)
+def test_a_time_that_the_server_cannot_take_is_refused(
+    write: Write, command: str, option: str, value: str
+) -> None:
+    where = ("--db-url", "postgresql://u@127.0.0.1:1/d", "--dir", write("select 1;"))
+    assert run(command, *where, option, value).exit_code == 2
+
+
+def test_the_briefest_times_are_taken(bare: Database, write: Write) -> None:
+    where = ("--db-url", bare.dsn(), "--dir", write("select 1;"))
+    assert run("up", *where, "--lock-timeout", "0.001", "--wait", "0").exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["status", "up", "plan"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"a\n\x07b.sql",
+        b"\xff.sql",
+        b"20260101000002_a\x07b.sql",
+    ],
+)
+def test_a_name_that_cannot_be_printed_is_not_printed_as_it_is(
+    bare: Database, write: Write, command: str, name: bytes
+) -> None:
+    folder = write("select 1;")
+    (folder / os.fsdecode(name)).write_text("select 2;")
+    where = ("--db-url", bare.dsn(), "--dir", folder, *["--no-rehearsal"] * (command == "plan"))
+    for result in (run(command, *where), run(command, *where, "--json")):
+        assert result.exit_code in {0, 2, 3}, result.exception
+        assert "\x07" not in result.output
+        assert "a\n" not in result.output
+    assert json.loads(result.stdout)
+
+
 def test_another_machine_needs_yes_where_nobody_can_be_asked(write: Write) -> None:
     folder = write("select 1;")
     assert run("up", "--db-url", REMOTE, "--dir", folder).exit_code == 2
@@ -100,6 +143,9 @@ def test_another_machine_is_asked_about_on_a_terminal(
     monkeypatch.setattr("tillroll.cli.migrate.options.interactive", lambda: True)
     assert run("up", "--db-url", REMOTE, "--dir", folder, input="n\n").exit_code == 2
     assert run("up", "--db-url", REMOTE, "--dir", folder, input="y\n").exit_code == 5
+    unanswered = run("up", "--db-url", REMOTE, "--dir", folder, "--json", input="")
+    assert unanswered.exit_code == 130
+    assert json.loads(unanswered.stdout)["error"]["code"] == "interrupted"
 
 
 @pytest.mark.parametrize(

@@ -102,10 +102,12 @@ def test_every_command_has_a_case() -> None:
 @pytest.mark.parametrize(
     ("line", "more"),
     [
-        ("migrate up {db} --dir none", set()),
+        ("migrate status {db} --dir none", set()),
+        ("migrate up {db} --dir none", {"applied"}),
+        ("migrate resume {db} --dir none", {"applied"}),
         (
             "migrate up {db} --dir broken",
-            {"file", "statement", "line", "column", "sqlstate", "reason"},
+            {"applied", "file", "statement", "line", "column", "sqlstate", "reason"},
         ),
     ],
 )

@@ -6,7 +6,7 @@ import pytest
 from postgast import PgQueryError
 
 from tillroll.migrate import UsageError
-from tillroll.migrate.parser import consists_of, parse
+from tillroll.migrate.parser import bodies_alike, consists_of, meaning, parse
 
 
 def texts(sql: str) -> list[str]:
@@ -127,3 +127,18 @@ def test_blanks_that_only_the_cli_knows_are_none_inside_of_a_statement() -> None
 def test_a_nul_is_refused() -> None:
     with pytest.raises(UsageError):
         parse("select 1;\0 drop table t;", "x.sql")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ("select ÄPFEL", "select äpfel", False),
+        ("select Äpfel", "SELECT ÄPFEL", True),
+        ("select aPFEL_ä", "SELECT Apfel_ä", True),
+        ('select U&"\\00c4"', 'select U&"\\00e4"', False),
+        ("select e'\\u00c4'", "select e'\\u00e4'", False),
+    ],
+)
+def test_only_the_letters_that_postgres_folds_are_alike(one: str, other: str, alike: bool) -> None:
+    assert (meaning([one]) == meaning([other])) is alike
+    assert bodies_alike(one, other) is alike

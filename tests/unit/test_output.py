@@ -52,10 +52,16 @@ def test_without_json_stdout_stays_empty(capsys: pytest.CaptureFixture[str]) -> 
     assert "[red]it broke" in told.err
 
 
-def test_ctrl_c_is_130() -> None:
-    with pytest.raises(typer.Exit) as ended, failures(False, nothing):
+@pytest.mark.parametrize("as_json", [False, True])
+def test_ctrl_c_is_130_and_a_document(capsys: pytest.CaptureFixture[str], as_json: bool) -> None:
+    with pytest.raises(typer.Exit) as ended, failures(as_json, nothing):
         raise KeyboardInterrupt
     assert ended.value.exit_code == 130
+    out = capsys.readouterr().out
+    if as_json:
+        assert json.loads(out)["error"]["code"] == "interrupted"
+    else:
+        assert out == ""
 
 
 def test_a_fault_of_ours_is_not_hidden() -> None:

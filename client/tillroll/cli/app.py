@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from importlib.metadata import version as installed
@@ -23,7 +24,7 @@ from tillroll.cli import (
     reports,
     rules,
 )
-from tillroll.cli.output import INTERRUPTED
+from tillroll.cli.output import INTERRUPTED, write_error
 
 __all__ = ["app", "run"]
 
@@ -83,7 +84,15 @@ def run() -> None:
     # A proxy that the environment names is for other machines: not for the stack, nor its keys.
     for name in ("NO_PROXY", "no_proxy"):
         os.environ[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1,localhost,::1")))
+    # What it warns of is an error that somebody is told of anyway, in our words.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
     try:
         app()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except SystemExit as end:
+        # Of an option that is none, typer tells on stderr only.
+        told = getattr(end.__context__, "format_message", None)
+        if told is not None and "--json" in sys.argv:
+            write_error("usage", told())
+        raise

@@ -33,6 +33,7 @@ __all__ = [
     "stoppable",
     "talk",
     "visible",
+    "write_error",
     "write_json",
     "write_table",
 ]
@@ -98,13 +99,15 @@ def failures(as_json: bool, translate: Callable[[Exception], Failure | None]) ->
     """End the process as a command should: errors told once, Ctrl-C as 130.
 
     Args:
-        as_json: Also write `{"error": {"code", "message", "fix", …}}` to stdout.
+        as_json: Also write the document of the error to stdout.
         translate: Makes a Failure of an exception that the command expects, None of others.
     """
     try:
         yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):  # the second one is how a question ends
         say("interrupted")
+        if as_json:
+            write_error("interrupted", "interrupted")
         raise typer.Exit(INTERRUPTED) from None
     except BrokenPipeError:
         # The reader (`head`) has gone: nobody is left to be told, not even by the flush at exit.
@@ -120,13 +123,18 @@ def failures(as_json: bool, translate: Callable[[Exception], Failure | None]) ->
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Let SIGTERM, and a terminal that is closed, end what runs inside as Ctrl-C does."""
-    ends = (signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, signal.default_int_handler) for number in ends]
+    """Let SIGTERM, and a terminal that is closed, end what runs inside as Ctrl-C does.
+
+    What the process ignores, as under `nohup`, it goes on ignoring.
+    """
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    ends = {number: how for number, how in before.items() if how != signal.SIG_IGN}
+    for number in ends:
+        signal.signal(number, signal.default_int_handler)
     try:
         yield
     finally:
-        for number, handler in zip(ends, before, strict=True):
+        for number, handler in ends.items():
             signal.signal(number, handler)
 
 
@@ -138,8 +146,7 @@ def _report(failure: Failure, as_json: bool) -> None:
     if failure.fix:
         say(f"  fix: {visible(failure.fix)}")
     if as_json:
-        told = {"code": failure.code, "message": failure.message, "fix": failure.fix}
-        write_json({"error": {**told, **failure.facts}})
+        write_error(failure.code, failure.message, failure.fix, failure.facts)
 
 
 def jsonable(value: Any) -> Any:
@@ -160,14 +167,25 @@ def jsonable(value: Any) -> Any:
 
 
 def as_text(value: Any) -> str:
-    """Return a value as one JSON document with a line's end."""
-    return json.dumps(jsonable(value), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
+    """Return a value as one JSON document with a line's end.
+
+    A byte of a file's name that is no UTF-8 becomes half a surrogate, as JSON writes it.
+    """
+    text = json.dumps(jsonable(value), ensure_ascii=False, indent=2, allow_nan=False)
+    return text.encode(errors="backslashreplace").decode() + "\n"
 
 
 def write_json(value: Any) -> None:
     """Write one JSON document and a line's end to stdout."""
     sys.stdout.write(as_text(value))
     sys.stdout.flush()
+
+
+def write_error(
+    code: str, message: str, fix: str = "", facts: Mapping[str, Any] | None = None
+) -> None:
+    """Write an error as a document to stdout: `{"error": {"code", "message", "fix", …}}`."""
+    write_json({"error": {"code": code, "message": message, "fix": fix, **(facts or {})}})
 
 
 def emit(value: Any, as_json: bool, show: Callable[[], None]) -> None:

@@ -45,7 +45,7 @@ app = typer.Typer(
     no_args_is_help=True,
     epilog="Exit: 0 done, 1 failed, 2 usage, 3 pending, 4 drift, 5 connection or pooler, "
     "6 lock contention, 7 failed and rolled back, 8 failed part-way, 9 history tampered or "
-    "divergent, 10 gate failed.",
+    "divergent, 10 gate failed, 130 interrupted.",
 )
 
 

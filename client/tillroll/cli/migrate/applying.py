@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -13,7 +15,9 @@ from tillroll.cli.migrate.options import (
     AppliedDir,
     BesideUrl,
     DbUrl,
+    LockTimeout,
     Platform,
+    Wait,
     Yes,
     applied_folder,
     confirm,
@@ -22,10 +26,22 @@ from tillroll.cli.migrate.options import (
     translate,
     warn_ignored,
 )
-from tillroll.cli.output import DONE, Json, emit, failures, say, write_table
+from tillroll.cli.output import (
+    DONE,
+    INTERRUPTED,
+    Failure,
+    Json,
+    emit,
+    failures,
+    say,
+    stoppable,
+    visible,
+    write_table,
+)
 from tillroll.migrate import (
     AppliedFile,
     GateFailed,
+    MigrateError,
     Progress,
     Runner,
     Status,
@@ -35,15 +51,6 @@ from tillroll.migrate import (
 )
 
 __all__ = ["resume", "status", "up"]
-
-Wait = Annotated[float, typer.Option(help="Seconds that a file may wait for locks, in all.")]
-LockTimeout = Annotated[
-    float,
-    typer.Option(
-        help="Seconds that a statement may wait for a lock before it gives way and the file is "
-        "tried again: readers that queue behind it wait no longer than that."
-    ),
-]
 
 
 def status(db_url: DbUrl = None, directory: AppliedDir = None, as_json: Json = False) -> None:
@@ -82,11 +89,12 @@ def up(
     A file whose first line is `-- pg-delta: transaction=false`, or that holds a statement which
     cannot run in a transaction, is run statement by statement; see `resume`.
     """
-    with failures(as_json, translate):
+    with _work(as_json) as work:
         dsn, folder = target(db_url), applied_folder(directory)
         planned = None if plan is None else read_plan(plan)
         confirm(dsn, folder, yes)
         runner = Runner(dsn, folder, wait=wait, lock_timeout=lock_timeout, on_progress=_tell)
+        work.runner = runner
         late: tuple[str, ...] = ()
         if out_of_order:
             proof = prove_order(folder, runner.status(), platform_of(platform), shadow_url)
@@ -96,7 +104,7 @@ def up(
                     + "\n".join([*proof.reasons, *map(str, proof.differences)])
                 )
             late = proof.versions
-        result = runner.up(_announce, out_of_order=late, plan=planned)
+        result = runner.up(work.announce, out_of_order=late, plan=planned)
         _finish(result, as_json, "nothing pending")
 
 
@@ -113,11 +121,61 @@ def resume(
     What has run is not run again; an invalid index that a failed or killed CREATE INDEX
     CONCURRENTLY has left is dropped first.
     """
-    with failures(as_json, translate):
+    with _work(as_json) as work:
         dsn, folder = target(db_url), applied_folder(directory)
         confirm(dsn, folder, yes)
         runner = Runner(dsn, folder, wait=wait, lock_timeout=lock_timeout, on_progress=_tell)
-        _finish(runner.resume(_announce), as_json, "nothing is part-way")
+        work.runner = runner
+        _finish(runner.resume(work.announce), as_json, "nothing is part-way")
+
+
+class _Work:
+    """What a run has done so far, for when it does not come to its end."""
+
+    def __init__(self) -> None:
+        self.runner: Runner | None = None
+        self.applied: list[AppliedFile] = []
+
+    def announce(self, file: AppliedFile) -> None:
+        """Tell of a file that is applied."""
+        self.applied.append(file)
+        say(visible(f"applied {file.version}_{file.name}.sql: {file.statements} statements"))
+
+    def translate(self, error: Exception) -> Failure | None:
+        """Return the Failure of an error, with what was applied before it."""
+        failure = translate(error)
+        if failure is not None:
+            failure.facts["applied"] = self.applied
+        return failure
+
+    def interrupted(self) -> Failure:
+        """Return the Failure of an interrupt, with how to go on."""
+        begun = self._part_way()
+        return Failure(
+            f"interrupted; {begun} is part-way" if begun else "interrupted",
+            fix="tillroll migrate resume" if begun else "",
+            code="interrupted",
+            exit_code=INTERRUPTED,
+            facts={"applied": self.applied},
+        )
+
+    def _part_way(self) -> str | None:
+        if self.runner is not None:
+            with contextlib.suppress(MigrateError):
+                for file in self.runner.status().in_state("running", "part_way"):
+                    return f"{file.version}_{file.name}.sql"
+        return None
+
+
+@contextlib.contextmanager
+def _work(as_json: bool) -> Iterator[_Work]:
+    """Around a run: what stops it, stops what it has begun in the server."""
+    work = _Work()
+    with failures(as_json, work.translate), stoppable():
+        try:
+            yield work
+        except KeyboardInterrupt:
+            raise work.interrupted() from None
 
 
 def _finish(result: UpResult, as_json: bool, nothing: str) -> None:
@@ -145,15 +203,11 @@ def _show(found: Status) -> None:
     write_table(("version", "name", "state"), sorted(rows))
 
 
-def _announce(file: AppliedFile) -> None:
-    say(f"applied {file.version}_{file.name}.sql: {file.statements} statements")
-
-
 def _tell(progress: Progress) -> None:
     where = f"{progress.file}, {progress.seconds:.0f} s"
     if progress.what == "waiting":
         held = "; ".join(map(str, progress.blockers))
-        say(f"{where}: waiting for {held}")
+        say(visible(f"{where}: waiting for {held}"))
     elif progress.what == "building":
         part = "" if progress.fraction is None else f", {progress.fraction:.0%}"
         say(f"{where}: {progress.phase}{part}")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tillroll.assets import asset
-from tillroll.cli.output import Failure, say
+from tillroll.cli.output import Failure, say, visible
 from tillroll.migrate import MigrateError, Sources, UsageError, find_root, is_loopback
 
 __all__ = [
@@ -24,9 +25,11 @@ __all__ = [
     "Dir",
     "DryRun",
     "HistoryWait",
+    "LockTimeout",
     "Platform",
     "ShadowUrl",
     "SourceDirs",
+    "Wait",
     "Yes",
     "applied_folder",
     "confirm",
@@ -41,6 +44,18 @@ __all__ = [
 
 PENDING, DRIFT, DIVERGENT, GATE = 3, 4, 9, 10
 LOCAL = "postgresql://postgres:postgres@127.0.0.1:54322/postgres"  # `supabase start`
+_BRIEFEST = 0.001  # seconds; what the server rounds to 0 means for ever there
+_LONGEST = 2_147_483  # seconds; in milliseconds the server takes no more
+
+
+def _from(least: float) -> Callable[[float], float]:
+    def check(seconds: float) -> float:
+        if not least <= seconds <= _LONGEST:  # nor is it where it is no number
+            raise typer.BadParameter(f"{seconds} is not between {least} and {_LONGEST} seconds")
+        return seconds
+
+    return check
+
 
 DbUrl = Annotated[
     str | None,
@@ -89,12 +104,23 @@ Platform = Annotated[
     Path | None,
     typer.Option("--platform", help="What is there before any migration; sql/platform."),
 ]
+Wait = Annotated[
+    float, typer.Option(callback=_from(0), help="Seconds that a file may wait for locks, in all.")
+]
+LockTimeout = Annotated[
+    float,
+    typer.Option(
+        callback=_from(_BRIEFEST),
+        help="Seconds that a statement may wait for a lock before it gives way and the file is "
+        "tried again: readers that queue behind it wait no longer than that.",
+    ),
+]
 
 
 def warn_ignored(ignored: tuple[str, ...]) -> None:
     """Tell of .sql files that are no migrations."""
     for name in ignored:
-        say(f"ignored {name}: its name is not <14 digits>_<name>.sql")
+        say(f"ignored {visible(name)}: its name is not <14 digits>_<name>.sql")
 
 
 def target(given: str | None) -> str:

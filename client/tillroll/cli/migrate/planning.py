@@ -62,7 +62,7 @@ def plan(
 def _show(made: Plan) -> None:
     for file in made.files:
         how = "in one transaction" if file.transactional else "statement by statement"
-        typer.echo(f"{file.version}_{file.name}.sql, {how}")
+        typer.echo(visible(f"{file.version}_{file.name}.sql, {how}"))
         for statement in file.statements:
             text = " ".join(statement.text.split())
             typer.echo(f"  {statement.line:>4}  {visible(text)}")

@@ -7,6 +7,7 @@ from tillroll.migrate.parser.cut import Statement, consists_of, parse, position
 from tillroll.migrate.parser.makes import made, replacing
 from tillroll.migrate.parser.meaning import bodies_alike, meaning
 from tillroll.migrate.parser.names import Name, names
+from tillroll.migrate.parser.order import order_matters
 
 __all__ = [
     "Body",
@@ -25,6 +26,7 @@ __all__ = [
     "made",
     "meaning",
     "names",
+    "order_matters",
     "parse",
     "position",
     "refusal",

@@ -70,8 +70,8 @@ class Statement:
 
     @property
     def moves_data(self) -> str | None:
-        """What in it may depend on rows or change them, else None."""
-        return kinds.moves_data(self.kind, self.node)
+        """Its kind, where it reads or writes rows or may, else None."""
+        return kinds.moves_data(self.kind)
 
     def place(self, at: int) -> tuple[int, int]:
         """Return line and column in the file, both from 1, of a character of `text`."""

@@ -60,23 +60,8 @@ def sets_session(kind: str, node: Any) -> bool:
     return kind == "variable_set_stmt" and not node.is_local
 
 
-def moves_data(kind: str, node: Any) -> str | None:
-    """Name what in a statement may depend on rows or change them, else None.
-
-    The catalog says nothing of it afterwards: two orders can end in the same facts and other rows.
-    """
-    if kind == "alter_table_stmt":
-        for command in node.cmds:
-            each = command.alter_table_cmd
-            column = getattr(each, "def").column_def
-            if each.subtype == pb.AT_AlterColumnType and column.HasField("raw_default"):
-                return "ALTER COLUMN TYPE … USING"
-    if kind == "alter_seq_stmt" and any(
-        option.def_elem.defname == "restart" for option in node.options
-    ):
-        return "ALTER SEQUENCE RESTART"
-    if kind == "explain_stmt":
-        return "EXPLAIN"
+def moves_data(kind: str) -> str | None:
+    """Name the kind of a statement that reads or writes rows, or may, else None."""
     return _DATA.get(kind)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from itertools import pairwise
+from string import ascii_lowercase, ascii_uppercase
 
 import postgast
 from postgast import pg_query_pb2 as pb
@@ -19,6 +20,9 @@ __all__ = ["bodies_alike", "meaning"]
 
 _READ = {"sql", "plpgsql"}  # languages whose bodies this scanner can read
 _ROUTINES = {"function", "procedure"}
+_FOLDED = str.maketrans(
+    ascii_uppercase, ascii_lowercase
+)  # Postgres leaves other letters as they are
 
 
 def meaning(statements: Iterable[str]) -> str:
@@ -57,7 +61,7 @@ def _words(text: str) -> list[str] | None:
         plain = token.keyword_kind != pb.NO_KEYWORD or (
             token.token == pb.IDENT and not word.endswith('"')
         )
-        found.append(word.lower() if plain else word)
+        found.append(word.translate(_FOLDED) if plain else word)
     return found
 
 

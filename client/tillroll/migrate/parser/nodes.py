@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-import postgast
 from postgast import pg_query_pb2 as pb
 
 __all__ = [
     "calls",
     "constants",
+    "is_plain",
+    "is_ready_made",
     "name_of",
     "options",
     "relation_of",
     "tested",
     "type_of",
+    "walk",
     "words",
 ]
+
+_PLAIN = (
+    *(pb.Node, pb.A_Const, pb.Integer, pb.Float, pb.Boolean, pb.String, pb.BitString, pb.List),
+    *(pb.A_Expr, pb.BoolExpr, pb.NullTest, pb.BooleanTest, pb.CoalesceExpr, pb.A_ArrayExpr),
+    *(pb.CaseExpr, pb.CaseWhen, pb.TypeCast, pb.TypeName, pb.ColumnRef),
+)
 
 
 def words(parts: Iterable[Any]) -> tuple[str, ...]:
@@ -39,15 +47,19 @@ def calls(*nodes: Any, subqueries: bool = True) -> tuple[str, ...]:
     return tuple(
         ".".join(name for name in words(each.funcname) if name != "pg_catalog")
         for node in nodes
-        for each in _walk(node, subqueries)
+        for each in walk(node, subqueries)
         if isinstance(each, pb.FuncCall)
     )
 
 
 def constants(*nodes: Any) -> tuple[str, ...]:
-    """Return the strings that are written in expressions."""
-    found = (each for node in nodes for each in postgast.find_nodes(node, pb.A_Const))
-    return tuple(each.sval.sval for each in found if each.HasField("sval"))
+    """Return the strings that are written in expressions or statements."""
+    return tuple(
+        each.sval.sval
+        for node in nodes
+        for each in walk(node)
+        if isinstance(each, pb.A_Const) and each.HasField("sval")
+    )
 
 
 def relation_of(node: Any) -> tuple[str, ...]:
@@ -100,10 +112,33 @@ def _is_on(option: Any) -> bool:
     return str(value).lower() in {"true", "on", "yes", "1"}
 
 
-def _walk(message: Any, subqueries: bool) -> Iterator[Any]:
+def is_ready_made(node: Any, types: Collection[str]) -> bool:
+    """Whether a type is one of these, which Postgres brings."""
+    *space, name = words(node.names)
+    return name in types and space in ([], ["pg_catalog"])
+
+
+def is_plain(node: Any, types: Collection[str], *, columns: bool = True) -> bool:
+    """Whether an expression is made of constants, columns and what operators do with them.
+
+    Args:
+        types: Those of Postgres's own to which it may cast; see `is_ready_made`.
+        columns: Whether it may have columns; else it is a constant.
+    """
+    return all(
+        isinstance(each, _PLAIN)
+        and (columns or not isinstance(each, pb.ColumnRef))
+        and (not isinstance(each, pb.TypeName) or is_ready_made(each, types))
+        and (not isinstance(each, pb.A_Expr) or len(each.name) == 1)
+        for each in walk(node)
+    )
+
+
+def walk(message: Any, subqueries: bool = True) -> Iterator[Any]:
+    """Give a message of the tree and all that is in it."""
     yield message
     for field, value in message.ListFields():
         if field.message_type is None or (not subqueries and field.name == "subselect"):
             continue
         for each in value if field.is_repeated else (value,):
-            yield from _walk(each, subqueries)
+            yield from walk(each, subqueries)
