@@ -177,7 +177,7 @@ def chosen(database: Database) -> Mark:
         return mark(conn)
 
 
-def apply_last(database: Database, folder: Path, before: Mark) -> None:
+def apply_last(database: Database, folder: Path, before: Mark | None) -> None:
     file = read_folder(folder).files[-1]
     with Watch(database.dsn(), None) as watch:
         Stepwise(database.dsn(), Limits(), watch).apply(file, file.read(), before)
@@ -194,6 +194,16 @@ def test_what_was_applied_by_others_before_the_lease_was_taken_is_seen(
     with pytest.raises(Moved):
         apply_last(bare, folder, before)
     assert column(bare, "select what from public.log") == []
+
+
+def test_what_was_finished_by_others_before_the_lease_was_taken_is_seen(
+    bare: Database, write: Write
+) -> None:
+    folder = write(LOG, f"{DIRECTIVE}insert into public.log values ('1');")
+    Runner(bare.dsn(), folder).up()
+    with pytest.raises(Moved):
+        apply_last(bare, folder, None)
+    assert column(bare, "select what from public.log") == ["1"]
 
 
 def test_what_was_begun_by_others_before_the_lease_was_taken_is_seen(

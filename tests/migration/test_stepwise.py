@@ -346,9 +346,12 @@ def test_what_an_ended_reindex_left_is_dropped(empty: Database, write: Write, wh
     ended(empty, folder, "insert into public.t values (0, 0)")
     query = "select count(*) from pg_index where indrelid = 'public.t'::regclass"
     execute(empty, "create index a_ccnew on public.t (id)")  # somebody's own, and valid
-    assert column(empty, query) == [3]
+    execute(empty, "insert into public.t values (1, 1), (2, 1)")
+    with empty.connect() as conn, pytest.raises(pg.UniqueViolation):  # another's, of another name
+        conn.execute("create unique index concurrently broken on public.t (n)")
+    assert column(empty, query) == [4]
     Runner(empty.dsn(), folder).resume()
-    assert column(empty, query) == [2]
+    assert column(empty, query) == [3]
     assert is_valid(empty, "public.t_n")
     assert is_valid(empty, "public.a_ccnew")
 
