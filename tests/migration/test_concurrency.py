@@ -25,6 +25,7 @@ from tests.migration.test_up import has, rows
 from tests.reliability.pgbouncer import SESSION, TRANSACTION, Pgbouncer, pgbouncer, program
 from tests.waiting import until
 from tillroll.migrate import ConnectionFailed, LockContention, Progress, Runner
+from tillroll.migrate.history import is_lost
 
 STANDARD = '"$user", public'
 ROUNDS, RUNNERS = 10, 5
@@ -358,9 +359,18 @@ def test_who_works_on_the_history_is_not_waited_for_for_ever(
     with bare.connect() as other:
         pid = other.info.backend_pid
         other.execute(f"begin; lock table supabase_migrations.schema_migrations in {mode} mode")
+        began = time.monotonic()
         with pytest.raises(LockContention) as caught:
-            Runner(bare.dsn(), folder, wait=0.1).up()
+            Runner(bare.dsn(), folder, wait=0.1, lock_timeout=30).up()
     assert [blocker.pid for blocker in caught.value.blockers] == [pid]
+    assert time.monotonic() - began < 20  # in the server nobody waits for it
+
+
+def test_what_a_driver_says_without_a_code_is_a_lost_connection() -> None:
+    """So psycopg tells, now and then, of a session that was ended behind a pooler."""
+    assert is_lost(psycopg.InternalError("no code"))
+    assert is_lost(psycopg.OperationalError("no code"))
+    assert not is_lost(psycopg.DataError("no code"))
 
 
 @pytest.mark.parametrize("runners", [2, 3])

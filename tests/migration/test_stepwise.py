@@ -247,6 +247,9 @@ def test_what_a_killed_runner_left_running_is_told_and_not_run_twice(
         for again in (other.up, other.resume):
             with pytest.raises(LockContention):
                 again()
+        execute(bare, "update supabase_migrations.runner_lease set expires_at = now()")
+        with pytest.raises(LockContention, match="pg_terminate_backend"):
+            other.resume()
         holder.execute("rollback")
     Runner(bare.dsn(), folder).resume()
     assert column(bare, "select count(*) from pg_index where indrelid = 'public.t'::regclass") == [

@@ -59,8 +59,7 @@ TABLE = "supabase_migrations.schema_migrations"
 _POOLER_PORT = "6543"
 _OLDEST = 15
 _CLEAN = (
-    "reset session authorization",
-    "reset role",
+    "reset session authorization",  # and the role with it
     "close all",
     "unlisten *",
     "select pg_catalog.pg_advisory_unlock_all()",
