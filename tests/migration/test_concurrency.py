@@ -366,6 +366,20 @@ def test_who_works_on_the_history_is_not_waited_for_for_ever(
     assert time.monotonic() - began < 20  # in the server nobody waits for it
 
 
+def test_a_history_that_is_completed_is_not_waited_for_for_ever(
+    bare: Database, write: Write
+) -> None:
+    with bare.connect() as other:
+        other.execute(
+            "create schema supabase_migrations;"
+            "create table supabase_migrations.schema_migrations (version text primary key)"
+        )
+        other.execute(f'alter database "{bare.name}" set statement_timeout = 20000')
+        other.execute("begin; select from supabase_migrations.schema_migrations")
+        with pytest.raises(LockContention):
+            Runner(bare.dsn(), write("select 1;"), wait=0.1).up()
+
+
 def test_what_a_driver_says_without_a_code_is_a_lost_connection() -> None:
     """So psycopg tells, now and then, of a session that was ended behind a pooler."""
     assert is_lost(psycopg.InternalError("no code"))
