@@ -157,6 +157,16 @@ def test_a_database_without_the_schema_public_is_one(empty: Database, write: Wri
     assert len(Runner(empty.dsn(), folder).up().applied) == 1
 
 
+def test_a_catalog_that_cannot_be_read_stops_nobody(
+    bare: Database, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_: psycopg.Connection) -> str:
+        raise psycopg.errors.InsufficientPrivilege("not for you")
+
+    monkeypatch.setattr("tillroll.migrate.journal.look_at_catalog", refused)
+    assert len(Runner(bare.dsn(), write("select 1;")).up().applied) == 1
+
+
 def test_a_version_that_is_taken_out_meanwhile_is_applied_again(
     bare: Database, write: Write
 ) -> None:
