@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 from tests.conftest import Database
 from tests.migration.conftest import Write
 from tests.migration.test_concurrency import pooler
-from tests.migration.test_stepwise import column, execute
+from tests.migration.test_stepwise import DIRECTIVE, column, execute
 from tests.migration.test_up import has, rows
 from tests.reliability.pgbouncer import TRANSACTION, Pgbouncer
 from tillroll.migrate import (
@@ -22,6 +22,7 @@ from tillroll.migrate import (
     HistoryDivergent,
     MigrationFailed,
     Runner,
+    Unfinished,
     UsageError,
     make_plan,
     repair,
@@ -121,6 +122,11 @@ def test_a_history_that_swallows_rows_is_not_written_to_for_ever(
     assert not has(bare, "public.b")
     with pytest.raises(UsageError):
         repair(bare.dsn(), folder, applied=["20260101000002"])
+    (folder / "20260101000002_step2.sql").write_text(f"{DIRECTIVE}create table public.b ();")
+    with pytest.raises(Unfinished, match="triggers"):
+        Runner(bare.dsn(), folder).up()
+    execute(bare, "drop function public.swallow() cascade")
+    assert len(Runner(bare.dsn(), folder).resume().applied) == 1
 
 
 @pytest.mark.parametrize("code", ["08006", "57P01", "40001", "55P03"])

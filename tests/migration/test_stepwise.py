@@ -203,6 +203,25 @@ def test_an_index_waits_for_its_table_also_after_resume(bare: Database, write: W
         assert len(run.result().applied) == 1
 
 
+@pytest.mark.parametrize("command", ["up", "resume"])
+def test_a_journal_of_an_earlier_form_is_completed(
+    bare: Database, write: Write, command: str
+) -> None:
+    folder = write(TABLES)
+    Runner(bare.dsn(), folder).up()
+    write(f"{DIRECTIVE}insert into public.log values ('1'); vacuum public.nope;")
+    if command == "resume":
+        with pytest.raises(PartWay):
+            Runner(bare.dsn(), folder).up()
+    execute(
+        bare,
+        "alter table supabase_migrations.runner_step drop settings, add found oid;"
+        "create table public.nope ()",
+    )
+    assert len(getattr(Runner(bare.dsn(), folder), command)().applied) == 1
+    assert column(bare, "select what from public.log") == ["1"]
+
+
 def test_timeouts_of_the_role_do_not_end_what_takes_long(bare: Database, write: Write) -> None:
     sleep = "select pg_sleep(0.3);"
     folder = write(TABLES)

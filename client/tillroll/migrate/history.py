@@ -113,12 +113,12 @@ _CREATE_OURS = """
         step integer,
         meaning text not null,
         done boolean not null,
-        settings jsonb,
         pid integer not null,
         session_start timestamptz,
         began_at timestamptz not null default pg_catalog.clock_timestamp(),
         primary key (version, step)
     );
+    alter table supabase_migrations.runner_step add column if not exists settings jsonb;
     create table if not exists supabase_migrations.runner_lease (
         id boolean primary key default true check (id),
         holder uuid not null,
@@ -131,7 +131,10 @@ _CREATE_OURS = """
 _READY = """
     select count(*) = 3
         and pg_catalog.to_regclass('supabase_migrations.runner_file') is not null
-        and pg_catalog.to_regclass('supabase_migrations.runner_step') is not null
+        and exists (
+            select from pg_catalog.pg_attribute as s
+            where s.attrelid = pg_catalog.to_regclass('supabase_migrations.runner_step')
+                and s.attname = 'settings')
         and pg_catalog.to_regclass('supabase_migrations.runner_lease') is not null
     from pg_catalog.pg_attribute as a
     where a.attrelid = pg_catalog.to_regclass('supabase_migrations.schema_migrations')

@@ -164,10 +164,13 @@ class Runner:
             ConnectionFailed: The database cannot be reached or used, or was lost.
         """
         folder = read_folder(self._folder)
-        with history.connect(self._dsn) as conn, history.reading(conn, self._limits.wait):
-            begun = journal.unfinished(conn).keys() - history.read(conn)
-        if not begun:
-            return UpResult((), folder.ignored)
+        with history.connect(self._dsn) as conn:
+            with history.reading(conn, self._limits.wait):
+                begun = journal.unfinished(conn).keys() - history.read(conn)
+            if not begun:
+                return UpResult((), folder.ignored)
+            with history.access():
+                history.ensure(conn, Deadline(self._limits.wait))
         file = next((each for each in folder.files if each.version == min(begun)), None)
         if file is None:
             raise UsageError(
