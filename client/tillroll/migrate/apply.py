@@ -26,7 +26,7 @@ from tillroll.migrate.watch import Watch
 __all__ = ["PASSING", "Limits", "Moved", "Session", "failed", "passes"]
 
 _LONGEST = 86_400  # seconds
-_AT_ONCE = 100  # statements whose answers may be on their way
+_AT_ONCE = 25  # statements whose answers may be on their way
 
 
 class Moved(Exception):
