@@ -22,12 +22,12 @@ __all__ = ["Rates", "calibrate", "load_rates", "save_rates"]
 _SLOWER = {"gin": 2, "gist": 8, "spgist": 4, "brin": 0.1, "hnsw": 200, "ivfflat": 20}
 # And what else changes rows, beside an update.
 _LIGHTER = {"DELETE": 0.1, "INSERT": 0.5, "COPY": 0.5, "CREATE TABLE AS": 0.2}
-# A table of a hundred bytes a row, and another whose rows it refers to.
+# A table of a hundred bytes a row, and its like with an index, to which it refers.
 _TABLES = """
     create table public.t as
     select g as id, hashint8(g) as a, 1 + g * 7919 % {rows} as b, repeat('x', 40) as c
     from generate_series(1, {rows}::bigint) as g;
-    create table public.u as select t.id from public.t;
+    create table public.u as select t.* from public.t;
     alter table public.u add primary key (id)
 """
 _PROBES = {  # each with what undoes it
@@ -45,7 +45,7 @@ _PROBES = {  # each with what undoes it
         "alter table public.t add constraint k foreign key (b) references public.u",
         "alter table public.t drop constraint k",
     ),
-    "update": ("update public.t set a = a", "vacuum public.t"),
+    "update": ("update public.u set a = a", "vacuum public.u"),
 }
 
 
