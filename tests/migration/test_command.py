@@ -192,7 +192,7 @@ def test_check_exits_0_and_10(
     source = tmp_path / "sql" / "app.sql"
     source.write_text("create schema app; create table app.t (id int);")
     monkeypatch.chdir(tmp_path)
-    shadow = ("--db-url", newest.server.dsn(), "--platform", ROOT / "sql/platform", "--json")
+    shadow = ("--shadow-url", newest.server.dsn(), "--platform", ROOT / "sql/platform", "--json")
     assert run("new", "initial", "--from-sources", *shadow).exit_code == 0
     assert json.loads(run("check", *shadow).stdout)["equal"] is True
     source.write_text("create schema app; create table app.t (id bigint);")

@@ -57,6 +57,10 @@ LEFT = {
         "declare c cursor with hold for select 1",
         "exists (select from pg_cursors where name = 'c')",
     ),
+    "last number of a sequence": (
+        "select nextval('public.numbers')",
+        "public.has_last_number()",
+    ),
     "listening": ("listen n", "exists (select from pg_listening_channels())"),
 }
 TRIGGER = """
@@ -67,6 +71,9 @@ create trigger make after insert on public.made execute function public.make();
 create table public.late (n int);
 create constraint trigger make after insert on public.late deferrable initially deferred
     for each row execute function public.make();
+create sequence public.numbers; grant usage on sequence public.numbers to anon;
+create function public.has_last_number() returns boolean language plpgsql as $$
+begin return lastval() is not null; exception when others then return false; end $$;
 create table public.seen (it boolean);
 """
 

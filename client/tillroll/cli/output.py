@@ -85,7 +85,7 @@ def visible(text: str) -> str:
     """Return a text in one line, its control characters escaped: they could rewrite a terminal."""
     return "".join(
         each.encode("unicode_escape").decode() if category(each) in _UNSEEN else each
-        for each in text
+        for each in text.replace("\t", " ")
     )
 
 

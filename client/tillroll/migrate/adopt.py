@@ -188,6 +188,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _take_over(conn: psycopg.Connection, files: Sequence[MigrationFile]) -> None:
+    journal.refuse_working(conn, {file.version for file in files})
     there = journal.read_known(conn)
     last = files[-1].version
     for file in files:

@@ -101,6 +101,11 @@ class MigrationFile:
                     f"{where}: statement {number} begins or ends a transaction, but a file is "
                     "one transaction as a whole; nothing was applied. Remove that statement."
                 )
+            if statement.encodes:
+                raise UsageError(
+                    f"{where}: statement {number} sets another client_encoding, but a file is sent "
+                    "as UTF-8; nothing was applied. Remove that statement."
+                )
             if statement.needs_client:
                 raise UsageError(
                     f"{where}: statement {number} is COPY from or to the client, which sends no "

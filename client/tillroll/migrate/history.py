@@ -65,6 +65,7 @@ _CLEAN = (
     "select pg_catalog.pg_advisory_unlock_all()",
     "deallocate all",
     "discard temp",
+    "discard sequences",
     "reset all",
 )
 PASSING = (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure)
@@ -228,6 +229,9 @@ def connect(dsn: str) -> psycopg.Connection:
         )
     except psycopg.OperationalError as error:
         raise ConnectionFailed(f"cannot connect: {str(error).strip()}") from error
+    # For each `conn.transaction()`: a default of repeatable read would read the history as it was
+    # before the lock on it.
+    conn.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
     version = conn.info.server_version // 10000
     if version < _OLDEST:
         conn.close()
@@ -296,8 +300,6 @@ def change(
     while True:
         try:
             with conn.transaction(force_rollback=dry_run):
-                # A default of repeatable read would read the history as it was before the lock.
-                conn.execute("set transaction isolation level read committed")
                 ensure(conn, deadline)
                 lock(conn)
                 return do()

@@ -182,10 +182,13 @@ def refuse_working(conn: psycopg.Connection, versions: Container[str]) -> None:
         psycopg.errors.LockNotAvailable: One begins just now.
     """
     conn.execute("lock table supabase_migrations.runner_lease in share mode nowait")
-    alive = _ALIVE % {"pid": "l.pid", "start": "l.session_start"}
+    lease = _ALIVE % {"pid": "l.pid", "start": "l.session_start"}
+    step = _ALIVE % {"pid": "s.pid", "start": "s.session_start"}
     rows = conn.execute(
         "select l.version, l.pid from supabase_migrations.runner_lease as l "
-        f"where l.expires_at > pg_catalog.clock_timestamp() and {alive}"
+        f"where l.expires_at > pg_catalog.clock_timestamp() and {lease} union all "
+        "select s.version, s.pid from supabase_migrations.runner_step as s "
+        f"where not s.done and {step}"  # its runner may be gone, and the server still at it
     ).fetchall()
     for version, pid in rows:
         if version in versions:
@@ -215,8 +218,14 @@ def settings(conn: psycopg.Connection) -> dict[str, str]:
     return dict(row[0])
 
 
-def restore(conn: psycopg.Connection, settings: dict[str, str]) -> None:
-    """Set in a new session what an earlier one had set; the role last, as it may bar the others."""
+def restore(conn: psycopg.Connection, settings: dict[str, str] | None) -> None:
+    """Set in a new session what an earlier one had set; the role last, as it may bar the others.
+
+    Args:
+        settings: None: an earlier release wrote none down.
+    """
+    if settings is None:
+        return
     conn.execute("reset role")
     for name, value in sorted(settings.items(), key=lambda each: each[0] == "role"):
         conn.execute("select pg_catalog.set_config(%s, %s, false)", (name, value))
@@ -314,6 +323,23 @@ class Lease:
                 "done = excluded.done, settings = excluded.settings, "
                 "pid = excluded.pid, session_start = excluded.session_start",
                 (version, step, meaning, done, Jsonb(now)),
+            )
+
+    def write_ended(self, conn: psycopg.Connection, version: str, step: int) -> None:
+        """Write down that a statement was heard to fail: nobody need wait for its session.
+
+        A pooler keeps that session, so that it seems to be at work.
+
+        Raises:
+            Lost: Another runner has it.
+        """
+        with conn.transaction():
+            conn.execute("set local role to default")
+            self.keep(conn)
+            conn.execute(
+                "update supabase_migrations.runner_step set pid = 0 "
+                "where version = %s and step = %s",
+                (version, step),
             )
 
     def _take(self, conn: psycopg.Connection, version: str) -> bool:

@@ -7,7 +7,7 @@ from psycopg import sql
 
 from tillroll.migrate.parser import Concurrent, Statement, concurrent
 
-__all__ = ["index_state", "mend"]
+__all__ = ["index_state", "is_ahead", "mend"]
 
 # What REINDEX CONCURRENTLY leaves, of a table or of an index of it.
 _BROKEN = """
@@ -16,9 +16,11 @@ _BROKEN = """
     join pg_catalog.pg_class as c on c.oid = i.indexrelid
     join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
     where not i.indisvalid and c.relname ~ '_cc(new|old)[0-9]*$'
-        and i.indrelid = coalesce(
-            (select o.indrelid from pg_catalog.pg_index as o where o.indexrelid = %(oid)s),
-            %(oid)s)
+        and i.indrelid in (
+            select unnest(array[t.oid, p.relid])
+            from (select coalesce(max(o.indrelid), %(oid)s) as oid
+                from pg_catalog.pg_index as o where o.indexrelid = %(oid)s) as t
+            left join lateral pg_catalog.pg_partition_tree(t.oid) as p on true)
 """
 
 
@@ -29,9 +31,21 @@ def index_state(conn: psycopg.Connection, statement: Statement) -> bool | None:
         return None
     row = conn.execute(
         "select i.indisvalid from pg_catalog.pg_index as i where i.indexrelid = %s",
-        (_oid(conn, about.name),),
+        (_oid(conn, _index(conn, about)),),
     ).fetchone()
     return row[0] if row else None
+
+
+def is_ahead(conn: psycopg.Connection, statement: Statement) -> bool:
+    """Whether that is so already which a concurrent statement is to bring about."""
+    about = concurrent(statement)
+    if about is None or about.action == "reindex":
+        return False
+    if about.action == "create":
+        return _oid(conn, _index(conn, about)) is not None
+    if about.action == "drop":
+        return _oid(conn, about.name) is None
+    return _pending(conn, about) is None
 
 
 def mend(conn: psycopg.Connection, statement: Statement) -> bool:
@@ -47,7 +61,7 @@ def mend(conn: psycopg.Connection, statement: Statement) -> bool:
     if about.action == "create":
         valid = index_state(conn, statement)
         if valid is False:
-            _drop(conn, about.name)
+            _drop(conn, _index(conn, about))
         return valid is True
     oid = _oid(conn, about.name)
     if about.action == "drop":
@@ -61,19 +75,34 @@ def mend(conn: psycopg.Connection, statement: Statement) -> bool:
 
 def _is_detached(conn: psycopg.Connection, about: Concurrent) -> bool:
     """Finish a detachment that is pending; return whether the partition is none any more."""
-    row = conn.execute(
-        "select i.inhdetachpending from pg_catalog.pg_inherits as i "
-        "where i.inhrelid = %s and i.inhparent = %s",
-        (_oid(conn, about.name), _oid(conn, about.table)),
-    ).fetchone()
-    if row is not None and row[0]:
+    pending = _pending(conn, about)
+    if pending:
         conn.execute(
             sql.SQL("alter table {} detach partition {} finalize").format(
                 sql.Identifier(*about.table), sql.Identifier(*about.name)
             )
         )
-        return True
-    return row is None
+    return pending is not False
+
+
+def _pending(conn: psycopg.Connection, about: Concurrent) -> bool | None:
+    """Return whether the detachment of a partition is pending; None where it is none."""
+    row = conn.execute(
+        "select i.inhdetachpending from pg_catalog.pg_inherits as i "
+        "where i.inhrelid = %s and i.inhparent = %s",
+        (_oid(conn, about.name), _oid(conn, about.table)),
+    ).fetchone()
+    return row[0] if row else None
+
+
+def _index(conn: psycopg.Connection, about: Concurrent) -> tuple[str, ...]:
+    """Return the full name of an index that is created: it stands in its table's schema."""
+    row = conn.execute(
+        "select n.nspname from pg_catalog.pg_class as c "
+        "join pg_catalog.pg_namespace as n on n.oid = c.relnamespace where c.oid = %s",
+        (_oid(conn, about.table),),
+    ).fetchone()
+    return (*(row or ()), about.name[-1])
 
 
 def _drop(conn: psycopg.Connection, name: tuple[str, ...]) -> None:

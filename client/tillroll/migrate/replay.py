@@ -9,7 +9,7 @@ from functools import partial
 import psycopg
 
 from tillroll.migrate import history
-from tillroll.migrate.errors import GateFailed
+from tillroll.migrate.errors import GateFailed, UsageError
 from tillroll.migrate.files import Content, MigrationFile
 from tillroll.migrate.parser import Statement
 from tillroll.migrate.stepwise import NEEDS_NONE
@@ -32,12 +32,14 @@ def replay(dsn: str, files: Sequence[MigrationFile], observer: Observer | None =
             one. All files run in one session.
 
     Raises:
-        GateFailed: A file does not apply.
-        UsageError: A file is not usable.
+        GateFailed: A file is not usable, or does not apply.
     """
     with history.connect(dsn) as conn:
         for file in files:
-            content = file.read()
+            try:
+                content = file.read()
+            except UsageError as error:
+                raise GateFailed(str(error)) from error
             try:
                 if content.transactional:
                     with conn.transaction():

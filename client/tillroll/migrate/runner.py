@@ -178,6 +178,13 @@ class Runner:
                 "get that file, or see `tillroll migrate repair --help`"
             )
         content = file.read()
+        if content.transactional:
+            raise HistoryDivergent(
+                f"{file.path.name} is part-way as a file without a transaction, and now it says "
+                "that it is one\n"
+                "Nothing was applied. Restore it; or take away by hand what it has made, and "
+                f"`tillroll migrate repair --reverted {file.version}`."
+            )
         applied: list[AppliedFile] = []
         with self._sealed(applied), Watch(self._dsn, self._on_progress) as watch:
             watch.begin(file.path.name)
@@ -200,6 +207,7 @@ class Runner:
                         todo, facts = todo[1:], None
                         yield _applied(file, content, seconds)
                         continue
+                    session.close()  # it may be long until it is needed again
                     stepwise = Stepwise(self._dsn, self._limits, watch)
                     seconds = stepwise.apply(file, content, mark, facts=facts)
                     yield _applied(file, content, seconds)

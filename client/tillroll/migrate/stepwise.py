@@ -31,7 +31,7 @@ from tillroll.migrate.errors import (
 from tillroll.migrate.files import Content, MigrationFile
 from tillroll.migrate.history import Deadline, Mark
 from tillroll.migrate.journal import Lease, Lost, Step
-from tillroll.migrate.leftovers import index_state, mend
+from tillroll.migrate.leftovers import index_state, is_ahead, mend
 from tillroll.migrate.parser import Statement, meaning
 from tillroll.migrate.watch import Watch
 
@@ -162,10 +162,10 @@ class _Work:
             try:
                 if number not in done:
                     self._run(number, statement)
-                elif statement.sets_session:  # what of its own `settings` do not see
+                elif statement.sets_session and _is_unseen(statement):
                     self._conn.execute(statement.text)
                 if done and number == max(done):
-                    journal.restore(self._conn, self._steps[number].settings or {})
+                    journal.restore(self._conn, self._steps[number].settings)
             except psycopg.Error as error:
                 if history.is_lost(error):
                     raise
@@ -197,9 +197,11 @@ class _Work:
                             facts_before=facts,
                         )
                     journal.forget(conn, file.version)
-            except UsageError as error:
-                raise self.unfinished(str(error)) from error
-            except PASSING as error:
+            except (UsageError, psycopg.Error) as error:
+                if isinstance(error, psycopg.Error) and history.is_lost(error):
+                    raise
+                if not isinstance(error, PASSING):
+                    raise self.unfinished(str(error).strip()) from error
                 deadline.wait(
                     error,
                     f"{file.path.name}: the history is locked",
@@ -226,7 +228,10 @@ class _Work:
                         (history.milliseconds(self._limits.lock_timeout),),
                     )
                     self._conn.execute(statement.text)
+                    # As the role that the file has set, which our line of the journal has not.
+                    self._conn.execute("set constraints all immediate")
                     self._write(number, statement, done=True)
+                self.begun = True
                 return
             except NEEDS_NONE:
                 self._by_itself(number, statement)
@@ -239,16 +244,26 @@ class _Work:
 
     def _by_itself(self, number: int, statement: Statement) -> None:
         """Run a statement in no transaction, or find that it has come to its end before."""
-        step = self._steps.get(number)
-        begun = step is not None and step.meaning == meaning([statement.text])
-        there = None if begun else index_state(self._conn, statement)
-        if there is None:  # one that is there is not of this statement's making
+        conn, step = self._conn, self._steps.get(number)
+        begun = step is not None and (
+            # An invalid index is what it left before it was edited; a valid one is another's.
+            step.meaning == meaning([statement.text]) or index_state(conn, statement) is False
+        )
+        ahead = not begun and is_ahead(conn, statement)
+        if not ahead:  # else it is not of this statement's making, whatever comes of that
             self._write(number, statement, done=False)
-        if not (begun and mend(self._conn, statement)):
-            self._conn.execute(statement.text)
-        if there is False:
+            self.begun = True
+        if not (begun and mend(conn, statement)):
+            try:
+                conn.execute(statement.text)
+            except psycopg.Error as error:
+                if not (ahead or history.is_lost(error)):
+                    self._lease.write_ended(conn, self._file.version, number)
+                raise
+        if ahead and index_state(conn, statement) is False:
             raise self._invalid(number, statement)
         self._write(number, statement, done=True)
+        self.begun = True
 
     def _invalid(self, number: int, statement: Statement) -> MigrationFailed:
         return (PartWay if self.begun else MigrationFailed)(
@@ -264,7 +279,12 @@ class _Work:
         self._lease.write_step(
             self._conn, self._file.version, number, meaning([statement.text]), done=done
         )
-        self.begun = True
+
+
+def _is_unseen(statement: Statement) -> bool:
+    """Whether what it sets is not among a step's `settings`: one of the project's own, or ours."""
+    name = statement.node.name
+    return "." in name or name in {"lock_timeout", "seed"}
 
 
 def _refuse_moved(conn: psycopg.Connection, file: MigrationFile, before: Mark | None) -> None:

@@ -41,7 +41,11 @@ RESULTS: dict[str, type] = {}  # what each command prints with --json
 
 app = typer.Typer(
     name="migrate",
-    help="Write, check, apply and watch the migrations of a Supabase project.",
+    help="Write, check, apply and watch the migrations of a Supabase project.\n\n"
+    "Begin with `new NAME --from-sources`, which compiles sql/ and functions/, or with `adopt`, "
+    "for a database that is there. Then, for each change: edit the sources, `generate`, `check`, "
+    "`plan`, `up`. Files stand in supabase/migrations; the database is --db-url or "
+    "$TILLROLL_DB_URL.",
     no_args_is_help=True,
     epilog="Exit: 0 done, 1 failed, 2 usage, 3 pending, 4 drift, 5 connection or pooler, "
     "6 lock contention, 7 failed and rolled back, 8 failed part-way, 9 history tampered or "

@@ -8,12 +8,12 @@ import typer
 
 from tillroll.cli.migrate.options import (
     DRIFT,
-    BesideUrl,
     DbUrl,
     Dir,
     DryRun,
     HistoryWait,
     Platform,
+    ShadowUrl,
     Yes,
     confirm,
     folder_of,
@@ -49,7 +49,7 @@ def adopt_(
     yes: Yes = False,
     wait: HistoryWait = 60,
     platform: Platform = None,
-    shadow_url: BesideUrl = None,
+    shadow_url: ShadowUrl = None,
     as_json: Json = False,
 ) -> None:
     """Prove that files make what a database is, and write down that they are applied there.

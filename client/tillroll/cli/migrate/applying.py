@@ -13,10 +13,10 @@ from tillroll.cli.migrate.options import (
     DIVERGENT,
     PENDING,
     AppliedDir,
-    BesideUrl,
     DbUrl,
     LockTimeout,
     Platform,
+    ShadowUrl,
     Wait,
     Yes,
     applied_folder,
@@ -54,7 +54,13 @@ __all__ = ["resume", "status", "up"]
 
 
 def status(db_url: DbUrl = None, directory: AppliedDir = None, as_json: Json = False) -> None:
-    """List the migrations and where each stands; exit 3 where some are pending, 9 if divergent."""
+    """List the migrations and where each stands; exit 3 where some are pending, 9 if divergent.
+
+    `applied`; `cosmetic`, applied and since changed in layout or comments only; `edited`, changed
+    in what it does; `pending`; `out_of_order`, pending and older than one that is applied;
+    `running` or `part_way`, a file without a transaction that was begun; `remote_only`, applied
+    here and not in the folder.
+    """
     with failures(as_json, translate):
         found = Runner(target(db_url), applied_folder(directory)).status()
         warn_ignored(found.ignored)
@@ -81,7 +87,7 @@ def up(
         ),
     ] = False,
     platform: Platform = None,
-    shadow_url: BesideUrl = None,
+    shadow_url: ShadowUrl = None,
     as_json: Json = False,
 ) -> None:
     """Apply the pending migrations, each file as a whole or not at all.
@@ -102,6 +108,7 @@ def up(
                 raise GateFailed(
                     "the order of these files may matter, so nothing was applied:\n"
                     + "\n".join([*proof.reasons, *map(str, proof.differences)])
+                    + "\nGive the late files a later version; here they were never applied."
                 )
             late = proof.versions
         result = runner.up(work.announce, out_of_order=late, plan=planned)

@@ -9,9 +9,9 @@ import typer
 
 from tillroll.cli.migrate.options import (
     GATE,
-    BesideUrl,
     Dir,
     Platform,
+    ShadowUrl,
     folder_of,
     platform_of,
     project_root,
@@ -40,7 +40,7 @@ def contract_(
     ] = False,
     directory: Dir = None,
     platform: Platform = None,
-    shadow_url: BesideUrl = None,
+    shadow_url: ShadowUrl = None,
     as_json: Json = False,
 ) -> None:
     """Compare what clients of the API rely on with the committed lock; exit 10 where it differs."""
@@ -79,8 +79,8 @@ def _show(result: ContractResult) -> None:
             f"  fix: keep what is {' or '.join(grave)} as it was, or accept it with --write {flags}"
         )
     else:
-        say(f"{result.lock} is not there, or does not say what the migrations make")
-        say("  fix: tillroll migrate contract --write")
+        say(f"{result.lock} is stale, or not there yet: it is not what the migrations make")
+        say("  fix: the same command with --write")
 
 
 def _severities(result: ContractResult) -> set[str]:

@@ -9,9 +9,9 @@ import typer
 from tillroll.cli.migrate.options import (
     DRIFT,
     AppliedDir,
-    BesideUrl,
     DbUrl,
     Platform,
+    ShadowUrl,
     applied_folder,
     platform_of,
     target,
@@ -44,7 +44,7 @@ def drift_(
         ),
     ] = False,
     platform: Platform = None,
-    shadow_url: BesideUrl = None,
+    shadow_url: ShadowUrl = None,
     as_json: Json = False,
 ) -> None:
     """Compare a database with what its migrations make; exit 4 where it is something else.

@@ -9,9 +9,9 @@ import typer
 
 from tillroll.cli.migrate.options import (
     GATE,
-    BesideUrl,
     Dir,
     Platform,
+    ShadowUrl,
     folder_of,
     platform_of,
     project_root,
@@ -39,7 +39,7 @@ def matrix_(
     ] = False,
     directory: Dir = None,
     platform: Platform = None,
-    shadow_url: BesideUrl = None,
+    shadow_url: ShadowUrl = None,
     as_json: Json = False,
 ) -> None:
     """Compare which role may do what with the committed lock; exit 10 where it differs."""
@@ -70,4 +70,4 @@ def _show(result: MatrixResult) -> None:
         say("  fix: take it back, or accept it with --write --accept-widening")
     else:
         say(f"{result.lock} is stale: nobody may do more than it says, or it is not there yet")
-        say("  fix: tillroll migrate matrix --write")
+        say("  fix: the same command with --write")

@@ -20,7 +20,6 @@ __all__ = [
     "GATE",
     "PENDING",
     "AppliedDir",
-    "BesideUrl",
     "DbUrl",
     "Dir",
     "DryRun",
@@ -62,15 +61,6 @@ DbUrl = Annotated[
     typer.Option("--db-url", help="The database; else $TILLROLL_DB_URL, else port 54322 here."),
 ]
 ShadowUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--shadow-url",
-        "--db-url",
-        envvar="TILLROLL_SHADOW_URL",
-        help="A superuser's URL of a server to make throw-away databases on; else one is started.",
-    ),
-]
-BesideUrl = Annotated[
     str | None,
     typer.Option(
         "--shadow-url",

@@ -9,9 +9,9 @@ import typer
 
 from tillroll.cli.migrate.options import (
     AppliedDir,
-    BesideUrl,
     DbUrl,
     Platform,
+    ShadowUrl,
     applied_folder,
     platform_of,
     target,
@@ -34,7 +34,7 @@ def plan(
         bool, typer.Option("--no-rehearsal", help="Statements only: no shadow, no locks.")
     ] = False,
     platform: Platform = None,
-    shadow_url: BesideUrl = None,
+    shadow_url: ShadowUrl = None,
     as_json: Json = False,
 ) -> None:
     """Show what `up` would do: statements, and the locks that they take; changes nothing.

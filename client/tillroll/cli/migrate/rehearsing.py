@@ -10,10 +10,10 @@ import typer
 
 from tillroll.cli.migrate.options import (
     GATE,
-    BesideUrl,
     DbUrl,
     Dir,
     Platform,
+    ShadowUrl,
     folder_of,
     platform_of,
     target,
@@ -84,7 +84,7 @@ def rehearse_(
     ] = False,
     directory: Dir = None,
     platform: Platform = None,
-    shadow_url: BesideUrl = None,
+    shadow_url: ShadowUrl = None,
     as_json: Json = False,
 ) -> None:
     """Run what is pending on an empty copy, and tell which locks it takes and for how long.

@@ -40,13 +40,13 @@ def new_(
     directory: Dir = None,
     sources: SourceDirs = None,
     platform: Platform = None,
-    db_url: ShadowUrl = None,
+    shadow_url: ShadowUrl = None,
     as_json: Json = False,
 ) -> None:
     """Write the next migration's file: an empty draft, or the first one from the sources."""
     with failures(as_json, translate):
         wanted = sources_of(sources, platform) if from_sources else None
-        path = new(folder_of(directory), slug, sources=wanted, db_url=db_url)
+        path = new(folder_of(directory), slug, sources=wanted, db_url=shadow_url)
         emit(NewFile(str(path)), as_json, lambda: typer.echo(path))
 
 
@@ -73,7 +73,7 @@ def generate_(
     directory: Dir = None,
     sources: SourceDirs = None,
     platform: Platform = None,
-    db_url: ShadowUrl = None,
+    shadow_url: ShadowUrl = None,
     as_json: Json = False,
 ) -> None:
     """Write the migration from changed sources, proven; exit 10 where none would be complete."""
@@ -86,7 +86,7 @@ def generate_(
             allow_drop=allow_drop or (),
             partial=partial,
             dry_run=dry_run,
-            db_url=db_url,
+            db_url=shadow_url,
             tell=say,
         )
         emit(result, as_json, lambda: _show_draft(result, dry_run))
@@ -97,12 +97,14 @@ def check_(
     directory: Dir = None,
     sources: SourceDirs = None,
     platform: Platform = None,
-    db_url: ShadowUrl = None,
+    shadow_url: ShadowUrl = None,
     as_json: Json = False,
 ) -> None:
     """Prove that the migrations make what the sources say; exit 10 where they do not."""
     with failures(as_json, translate):
-        result = check(sources_of(sources, platform), folder_of(directory), db_url=db_url, tell=say)
+        result = check(
+            sources_of(sources, platform), folder_of(directory), db_url=shadow_url, tell=say
+        )
         warn_ignored(result.ignored)
         emit(result, as_json, lambda: _show(result))
     raise typer.Exit(DONE if result.equal else GATE)

@@ -59,6 +59,11 @@ class Statement:
         return self.kind == "copy_stmt" and not self.node.filename
 
     @property
+    def encodes(self) -> bool:
+        """Whether it sets another encoding than UTF-8 for what the client sends."""
+        return kinds.encodes(self.kind, self.node)
+
+    @property
     def mark(self) -> str | None:
         """`begin` or `commit` for the plain ones, `other` for what else ends a transaction."""
         return kinds.transaction_mark(self.kind, self.node)

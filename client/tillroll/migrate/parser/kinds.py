@@ -6,7 +6,7 @@ from typing import Any
 
 from postgast import pg_query_pb2 as pb
 
-__all__ = ["alone", "moves_data", "sets_session", "transaction_mark"]
+__all__ = ["alone", "encodes", "moves_data", "sets_session", "transaction_mark"]
 
 _ALONE = {
     "vacuum_stmt": "VACUUM",
@@ -53,6 +53,14 @@ def transaction_mark(kind: str, node: Any) -> str | None:
     if kind != "transaction_stmt" or node.kind in _SAVEPOINTS:
         return None
     return "other" if node.options or node.chain else _MARKS.get(node.kind, "other")
+
+
+def encodes(kind: str, node: Any) -> bool:
+    """Whether it sets another encoding than UTF-8 for what the client sends."""
+    if kind != "variable_set_stmt" or node.name != "client_encoding" or not node.args:
+        return False
+    value = node.args[0].a_const.sval.sval
+    return value.lower().replace("-", "") not in {"utf8", "unicode"}
 
 
 def sets_session(kind: str, node: Any) -> bool:
