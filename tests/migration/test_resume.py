@@ -11,7 +11,7 @@ from tests.conftest import Database
 from tests.migration.conftest import Write
 from tests.migration.test_concurrency import pooler
 from tests.migration.test_lease import LOG
-from tests.migration.test_stepwise import DIRECTIVE, INDEX, column, execute, is_valid, state
+from tests.migration.test_stepwise import DIRECTIVE, INDEX, column, ended, execute, is_valid, state
 from tests.migration.test_up import rows
 from tests.reliability.pgbouncer import SESSION, Pgbouncer
 from tillroll.migrate import (
@@ -179,6 +179,21 @@ def test_an_index_stands_in_the_schema_of_its_table(bare: Database, write: Write
     assert len(Runner(bare.dsn(), folder).resume().applied) == 1
     assert is_valid(bare, "b.t_x")
     assert is_valid(bare, "a.t_x")
+
+
+def test_leftovers_of_a_partition_are_dropped(bare: Database, write: Write) -> None:
+    folder = write(
+        "create table public.p (id int) partition by range (id);"
+        "create table public.p1 partition of public.p for values from (0) to (9);"
+        "create index p_id on public.p (id);"
+    )
+    Runner(bare.dsn(), folder).up()
+    write("reindex index concurrently public.p_id;")
+    ended(bare, folder, "insert into public.p values (1)")
+    invalid = "select count(*) from pg_index where not indisvalid"
+    assert column(bare, invalid) != [0]
+    Runner(bare.dsn(), folder).resume()
+    assert column(bare, invalid) == [0]
 
 
 @pytest.mark.parametrize("text", ["create table public.a ();", "begin; select 1; commit;"])
