@@ -20,10 +20,10 @@ from tillroll.migrate.errors import (
 )
 from tillroll.migrate.files import Content, MigrationFile
 from tillroll.migrate.history import PASSING, Deadline, Mark
-from tillroll.migrate.parser import Statement, position
+from tillroll.migrate.parser import Statement
 from tillroll.migrate.watch import Watch
 
-__all__ = ["PASSING", "Limits", "Moved", "Session", "failed", "passes"]
+__all__ = ["Limits", "Moved", "Session", "failed", "passes"]
 
 _LONGEST = 86_400  # seconds
 _AT_ONCE = 25  # statements whose answers may be on their way
@@ -247,10 +247,7 @@ def failed(
     line = column = None
     if statement is not None:
         offset = int(error.diag.statement_position or statement.code + 1) - 1
-        line, column = position(statement.text, offset)
-        if line == 1:
-            column += statement.column - 1
-        line += statement.line - 1
+        line, column = statement.place(offset)
     said = (
         error.diag.message_primary or str(error),
         error.diag.message_detail,

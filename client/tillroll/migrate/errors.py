@@ -70,6 +70,10 @@ class Blocker:
         return f"pid {self.pid} {who}: {self.state or 'hidden'}{since}: {self.query or '?'}"
 
 
+def _held(blockers: Sequence[Blocker]) -> list[str]:
+    return [f"  held by {blocker}" for blocker in blockers]
+
+
 class LockContention(MigrateError):
     """Somebody else held a lock until the deadline; nothing of the file was applied.
 
@@ -85,8 +89,7 @@ class LockContention(MigrateError):
     def __init__(self, what: str, blockers: Sequence[Blocker] = (), advice: str = "") -> None:
         self.what = what
         self.blockers = tuple(blockers)
-        held = [f"  held by {blocker}" for blocker in self.blockers]
-        super().__init__("\n".join([what, *held, *filter(None, [advice])]))
+        super().__init__("\n".join(filter(None, [what, *_held(self.blockers), advice])))
 
     def details(self) -> dict[str, object]:
         return {"blockers": [asdict(blocker) for blocker in self.blockers]}
@@ -171,9 +174,8 @@ class Unfinished(MigrateError):
     ) -> None:
         self.version = version
         self.blockers = tuple(blockers)
-        held = [f"  held by {blocker}" for blocker in self.blockers]
         advice = "Nothing else was applied. `tillroll migrate resume` goes on where it was."
-        super().__init__("\n".join([f"{file} is part-way: {why}", *held, advice]))
+        super().__init__("\n".join([f"{file} is part-way: {why}", *_held(self.blockers), advice]))
 
     def details(self) -> dict[str, object]:
         blockers = [asdict(blocker) for blocker in self.blockers]

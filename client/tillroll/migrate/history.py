@@ -26,7 +26,6 @@ from tillroll.migrate.errors import (
 )
 
 __all__ = [
-    "MADE_BY_ANOTHER",
     "MARK",
     "PASSING",
     "TABLE",
@@ -69,7 +68,7 @@ _CLEAN = (
     "reset all",
 )
 PASSING = (pg.LockNotAvailable, pg.DeadlockDetected, pg.SerializationFailure)
-MADE_BY_ANOTHER = (
+_MADE_BY_ANOTHER = (
     pg.UniqueViolation,
     pg.DuplicateSchema,
     pg.DuplicateTable,
@@ -281,7 +280,7 @@ def ensure(conn: psycopg.Connection, deadline: Deadline) -> None:
             with conn.transaction():
                 make(conn)
             return
-        except MADE_BY_ANOTHER as error:
+        except _MADE_BY_ANOTHER as error:
             deadline.wait(error, "the history table could not be made")
 
 
@@ -311,7 +310,7 @@ def make(conn: psycopg.Connection) -> None:
     """Make what is missing of it, in this transaction.
 
     Raises:
-        psycopg.Error: One of MADE_BY_ANOTHER where somebody else does so just now.
+        psycopg.Error: One of _MADE_BY_ANOTHER where somebody else does so just now.
     """
     if not _value(conn, _READY):
         conn.execute("set local lock_timeout = '2s'")

@@ -38,13 +38,17 @@ __all__ = [
 
 _TOOL = f"tillroll {installed('tillroll')}"
 _PATIENCE = 10  # seconds that a lease counts without a sign of life
+# Whether the session is still there of which a row tells, a lease `l` or a step `s`.
 _ALIVE = """
     exists (
         select from pg_catalog.pg_stat_activity as a
-        where a.pid = %(pid)s
-            and (a.backend_start is null or a.backend_start = %(start)s)  -- null: another role's
+        where a.pid = {0}.pid
+            and (a.backend_start is null  -- another role's
+                or a.backend_start = {0}.session_start)
     )
 """
+_LEASE_ALIVE, _STEP_ALIVE = _ALIVE.format("l"), _ALIVE.format("s")
+_LEASE_COUNTS = f"l.expires_at > pg_catalog.clock_timestamp() and {_LEASE_ALIVE}"
 
 
 @dataclass(frozen=True)
@@ -165,11 +169,10 @@ def unfinished(conn: psycopg.Connection) -> dict[str, bool]:
     """Return the versions of which some step is written down, and whether a runner is at them."""
     if not history.has_table(conn, "runner_step"):
         return {}
-    alive = _ALIVE % {"pid": "l.pid", "start": "l.session_start"}
     rows = conn.execute(
         "select distinct s.version, exists (select from supabase_migrations.runner_lease as l "
-        "where l.version = s.version and l.expires_at > pg_catalog.clock_timestamp() "
-        f"and {alive}) from supabase_migrations.runner_step as s"
+        f"where l.version = s.version and {_LEASE_COUNTS}) "
+        "from supabase_migrations.runner_step as s"
     ).fetchall()
     return dict(rows)
 
@@ -182,13 +185,11 @@ def refuse_working(conn: psycopg.Connection, versions: Container[str]) -> None:
         psycopg.errors.LockNotAvailable: One begins just now.
     """
     conn.execute("lock table supabase_migrations.runner_lease in share mode nowait")
-    lease = _ALIVE % {"pid": "l.pid", "start": "l.session_start"}
-    step = _ALIVE % {"pid": "s.pid", "start": "s.session_start"}
     rows = conn.execute(
         "select l.version, l.pid from supabase_migrations.runner_lease as l "
-        f"where l.expires_at > pg_catalog.clock_timestamp() and {lease} union all "
+        f"where {_LEASE_COUNTS} union all "
         "select s.version, s.pid from supabase_migrations.runner_step as s "
-        f"where not s.done and {step}"  # its runner may be gone, and the server still at it
+        f"where not s.done and {_STEP_ALIVE}"  # its runner may be gone, and the server still at it
     ).fetchall()
     for version, pid in rows:
         if version in versions:
@@ -197,9 +198,8 @@ def refuse_working(conn: psycopg.Connection, versions: Container[str]) -> None:
 
 def read_steps(conn: psycopg.Connection, version: str) -> dict[int, Step]:
     """Return the journal of a file, by the statement's number from 1."""
-    alive = _ALIVE % {"pid": "s.pid", "start": "s.session_start"}
     rows = conn.execute(
-        f"select s.step, s.meaning, s.done, s.settings, s.pid, {alive} "
+        f"select s.step, s.meaning, s.done, s.settings, s.pid, {_STEP_ALIVE} "
         "from supabase_migrations.runner_step as s where s.version = %s",
         (version,),
     ).fetchall()
@@ -282,9 +282,12 @@ class Lease:
     def keep(self, conn: psycopg.Connection) -> None:
         """See that it is still held, and keep it from others until this transaction ends.
 
+        The transaction goes on as the session's own role: the file may have set one without rights.
+
         Raises:
             Lost: It is not.
         """
+        conn.execute("set local role to default")
         held = conn.execute(
             "select from supabase_migrations.runner_lease where holder = %s for share",
             (self._holder,),
@@ -311,7 +314,6 @@ class Lease:
         """
         with conn.transaction():
             now = settings(conn) if done else None
-            conn.execute("set local role to default")  # the file may have set one without rights
             self.keep(conn)
             conn.execute(
                 "insert into supabase_migrations.runner_step "
@@ -334,7 +336,6 @@ class Lease:
             Lost: Another runner has it.
         """
         with conn.transaction():
-            conn.execute("set local role to default")
             self.keep(conn)
             conn.execute(
                 "update supabase_migrations.runner_step set pid = 0 "
@@ -343,7 +344,6 @@ class Lease:
             )
 
     def _take(self, conn: psycopg.Connection, version: str) -> bool:
-        alive = _ALIVE % {"pid": "l.pid", "start": "l.session_start"}
         taken = conn.execute(
             "insert into supabase_migrations.runner_lease as l "
             "(holder, version, pid, session_start, expires_at) "
@@ -353,7 +353,7 @@ class Lease:
             "on conflict (id) do update set holder = excluded.holder, version = excluded.version, "
             "pid = excluded.pid, session_start = excluded.session_start, "
             "expires_at = excluded.expires_at "
-            f"where l.expires_at < pg_catalog.clock_timestamp() or not {alive} returning 1",
+            f"where l.expires_at < pg_catalog.clock_timestamp() or not {_LEASE_ALIVE} returning 1",
             (self._holder, version),
         )
         return taken.fetchone() is not None

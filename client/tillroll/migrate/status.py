@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 State = Literal["applied", "cosmetic", "edited", "running", "part_way", "pending", "out_of_order"]
-_APPLIED = {"applied", "cosmetic", "edited"}
+_APPLIED: tuple[State, ...] = ("applied", "cosmetic", "edited")
 
 
 @dataclass(frozen=True)
@@ -209,8 +209,7 @@ def bind(status: Status, contents: Mapping[str, Content]) -> Binding:
         contents: What is to apply, by version, in order.
     """
     applied = sorted(
-        [file.version for file in status.in_state("applied", "cosmetic", "edited")]
-        + list(status.remote_only)
+        [file.version for file in status.in_state(*_APPLIED)] + list(status.remote_only)
     )
     return Binding(
         hashlib.sha256("\n".join(applied).encode()).hexdigest(),

@@ -16,7 +16,7 @@ import psycopg
 from psycopg import errors as pg
 
 from tillroll.migrate import history, journal
-from tillroll.migrate.apply import PASSING, Limits, Moved, failed, passes
+from tillroll.migrate.apply import Limits, Moved, failed, passes
 from tillroll.migrate.blockers import who_holds
 from tillroll.migrate.errors import (
     Blocker,
@@ -29,7 +29,7 @@ from tillroll.migrate.errors import (
     UsageError,
 )
 from tillroll.migrate.files import Content, MigrationFile
-from tillroll.migrate.history import Deadline, Mark
+from tillroll.migrate.history import PASSING, Deadline, Mark
 from tillroll.migrate.journal import Lease, Lost, Step
 from tillroll.migrate.leftovers import index_state, is_ahead, mend
 from tillroll.migrate.parser import Statement, meaning
@@ -179,7 +179,6 @@ class _Work:
         while True:
             try:
                 with conn.transaction():
-                    conn.execute("set local role to default")
                     self._lease.keep(conn)
                     history.lock(conn)
                     taken = file.version in history.read(conn)

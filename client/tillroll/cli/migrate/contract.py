@@ -12,6 +12,7 @@ from tillroll.cli.migrate.options import (
     Dir,
     Platform,
     ShadowUrl,
+    WriteLock,
     folder_of,
     platform_of,
     project_root,
@@ -29,9 +30,7 @@ def contract_(
         typer.Option(help="An exposed schema, repeatable; [api] schemas of supabase/config.toml."),
     ] = None,
     lock: Annotated[Path | None, typer.Option(help="The lock file; sql/contract.json.")] = None,
-    write: Annotated[
-        bool, typer.Option("--write", help="Write the lock file; else nothing is written.")
-    ] = False,
+    write: WriteLock = False,
     accept_breaking: Annotated[
         bool, typer.Option("--accept-breaking", help="What is BREAKING is meant.")
     ] = False,

@@ -12,6 +12,7 @@ from tillroll.cli.migrate.options import (
     Dir,
     Platform,
     ShadowUrl,
+    WriteLock,
     folder_of,
     platform_of,
     project_root,
@@ -31,9 +32,7 @@ def matrix_(
     lock: Annotated[
         Path | None, typer.Option(help="The lock file; sql/authorization.json.")
     ] = None,
-    write: Annotated[
-        bool, typer.Option("--write", help="Write the lock file; else nothing is written.")
-    ] = False,
+    write: WriteLock = False,
     accept_widening: Annotated[
         bool, typer.Option("--accept-widening", help="What is widened is meant.")
     ] = False,

@@ -29,6 +29,7 @@ __all__ = [
     "ShadowUrl",
     "SourceDirs",
     "Wait",
+    "WriteLock",
     "Yes",
     "applied_folder",
     "confirm",
@@ -104,6 +105,11 @@ LockTimeout = Annotated[
         help="Seconds that a statement may wait for a lock before it gives way and the file is "
         "tried again: readers that queue behind it wait no longer than that.",
     ),
+]
+
+
+WriteLock = Annotated[
+    bool, typer.Option("--write", help="Write the lock file; else nothing is written.")
 ]
 
 
