@@ -49,6 +49,13 @@ except Unfinished as error:
 """
 
 
+def logged(database: Database, write: Write, text: str) -> Path:
+    """A folder whose first file is applied and makes LOG; the second has no transaction."""
+    folder = write(LOG)
+    Runner(database.dsn(), folder).up()
+    return write(DIRECTIVE + text)
+
+
 @contextmanager
 def stopped(database: Database, folder: Path, busy: str) -> Iterator[subprocess.Popen[str]]:
     """A runner that was stopped (not killed) once a query holds, until its lease has run out."""
@@ -80,11 +87,11 @@ SLEEPS = (
 def test_a_runner_that_was_stopped_and_overtaken_does_nothing_more(
     empty: Database, write: Write
 ) -> None:
-    folder = write(LOG)
-    Runner(empty.dsn(), folder).up()
-    write(
-        f"{DIRECTIVE}insert into public.log values ('1');select pg_sleep(1);"
-        "insert into public.log values ('3');"
+    folder = logged(
+        empty,
+        write,
+        "insert into public.log values ('1');select pg_sleep(1);"
+        "insert into public.log values ('3');",
     )
     with stopped(empty, folder, SLEEPS) as runner:
         assert len(Runner(empty.dsn(), folder, wait=20).resume().applied) == 1
@@ -98,9 +105,7 @@ def test_a_runner_that_was_stopped_and_overtaken_does_nothing_more(
 def test_a_runner_that_was_overtaken_before_the_history_writes_nothing_there(
     empty: Database, write: Write
 ) -> None:
-    folder = write(LOG)
-    Runner(empty.dsn(), folder).up()
-    write(f"{DIRECTIVE}insert into public.log values ('1');")
+    folder = logged(empty, write, "insert into public.log values ('1');")
     with empty.connect() as holder:
         holder.execute("begin; lock table supabase_migrations.schema_migrations in share mode")
         done = "select 1 from supabase_migrations.runner_step where done"
@@ -128,9 +133,7 @@ def test_a_lease_is_renewed_while_a_statement_lasts(
     bare: Database, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tillroll.migrate.journal._PATIENCE", 1)
-    folder = write(LOG)
-    Runner(bare.dsn(), folder).up()
-    write(f"{DIRECTIVE}insert into public.log select '1' from pg_sleep(3);")
+    folder = logged(bare, write, "insert into public.log select '1' from pg_sleep(3);")
     with ThreadPoolExecutor(2) as pool:
         runs = [pool.submit(Runner(bare.dsn(), folder).up) for _ in range(2)]
         assert sum(len(run.result().applied) for run in runs) == 1
@@ -150,9 +153,7 @@ def test_a_lease_is_renewed_while_a_statement_lasts(
 def test_a_lease_counts_until_it_expires_or_its_session_has_ended(
     empty: Database, write: Write, pid: str, start: str, expires: str, taken: bool
 ) -> None:
-    folder = write(LOG)
-    Runner(empty.dsn(), folder).up()
-    write(f"{DIRECTIVE}insert into public.log values ('1'); vacuum public.nope;")
+    folder = logged(empty, write, "insert into public.log values ('1'); vacuum public.nope;")
     with pytest.raises(PartWay):
         Runner(empty.dsn(), folder).up()
     execute(empty, "create table public.nope ()")
@@ -186,9 +187,7 @@ def apply_last(database: Database, folder: Path, before: Mark | None) -> None:
 def test_what_was_applied_by_others_before_the_lease_was_taken_is_seen(
     bare: Database, write: Write
 ) -> None:
-    folder = write(LOG)
-    Runner(bare.dsn(), folder).up()
-    write(f"{DIRECTIVE}insert into public.log values ('late');")
+    folder = logged(bare, write, "insert into public.log values ('late');")
     before = chosen(bare)
     execute(bare, "insert into supabase_migrations.schema_migrations values ('20270101000000')")
     with pytest.raises(Moved):
@@ -209,9 +208,7 @@ def test_what_was_finished_by_others_before_the_lease_was_taken_is_seen(
 def test_what_was_begun_by_others_before_the_lease_was_taken_is_seen(
     bare: Database, write: Write
 ) -> None:
-    folder = write(LOG)
-    Runner(bare.dsn(), folder).up()
-    write(f"{DIRECTIVE}insert into public.log values ('1'); vacuum public.nope;")
+    folder = logged(bare, write, "insert into public.log values ('1'); vacuum public.nope;")
     before = chosen(bare)
     for _ in range(2):
         with pytest.raises((PartWay, Unfinished)) as caught:
@@ -243,10 +240,10 @@ def test_what_is_cleared_up_is_our_own_before(
 
 
 def test_another_tool_that_applied_it_meanwhile_is_told(bare: Database, write: Write) -> None:
-    folder = write(LOG)
-    Runner(bare.dsn(), folder).up()
-    write(
-        f"{DIRECTIVE}insert into supabase_migrations.schema_migrations values ('20260101000002');"
+    folder = logged(
+        bare,
+        write,
+        "insert into supabase_migrations.schema_migrations values ('20260101000002');",
     )
     with pytest.raises(HistoryDivergent):
         Runner(bare.dsn(), folder).up()
@@ -257,9 +254,11 @@ def test_another_tool_that_applied_it_meanwhile_is_told(bare: Database, write: W
 def test_a_lock_in_the_middle_leaves_the_file_part_way_and_names_who_holds_it(
     bare: Database, write: Write
 ) -> None:
-    folder = write(LOG)
-    Runner(bare.dsn(), folder).up()
-    write(f"{DIRECTIVE}insert into public.log values ('1'); alter table public.t add m int;")
+    folder = logged(
+        bare,
+        write,
+        "insert into public.log values ('1'); alter table public.t add m int;",
+    )
     with bare.connect() as holder:
         holder.execute("begin; select from public.t")
         with pytest.raises(Unfinished) as caught:
@@ -272,9 +271,7 @@ def test_a_lock_in_the_middle_leaves_the_file_part_way_and_names_who_holds_it(
 def test_a_lock_before_anything_has_run_leaves_the_file_pending(
     bare: Database, write: Write
 ) -> None:
-    folder = write(LOG)
-    Runner(bare.dsn(), folder).up()
-    write(f"{DIRECTIVE}alter table public.t add m int;")
+    folder = logged(bare, write, "alter table public.t add m int;")
     with bare.connect() as holder:
         holder.execute("begin; select from public.t")
         with pytest.raises(LockContention) as caught:
@@ -296,9 +293,7 @@ def test_a_failure_before_anything_has_run_leaves_the_file_pending(
 def test_a_history_that_is_locked_at_the_end_leaves_the_file_part_way(
     bare: Database, write: Write
 ) -> None:
-    folder = write(LOG)
-    Runner(bare.dsn(), folder).up()
-    write(f"{DIRECTIVE}insert into public.log values ('1');")
+    folder = logged(bare, write, "insert into public.log values ('1');")
     with bare.connect() as holder:
         holder.execute("begin; lock table supabase_migrations.schema_migrations in share mode")
         with pytest.raises(Unfinished) as caught:
